@@ -1,0 +1,150 @@
+# minisim: `make` builds the program and both libraries into build/; `make help` lists the rest.
+# Nothing here installs packages: what is missing is named, with the command that installs it.
+
+CC       ?= cc
+CROSS    ?=
+ifneq ($(CROSS),)
+CC       := $(CROSS)gcc
+endif
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CFLAGS   ?= -O2 -g
+SANITIZE ?=
+
+VERSION  := $(shell sed -n 's/^\#define MINISIM_VERSION "\(.*\)"/\1/p' src/minisim.h)
+MAJOR    := $(firstword $(subst ., ,$(VERSION)))
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+# The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
+FLAGS     = -std=c11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
+            -ffp-contract=off -fno-fast-math -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            -DMINISIM_DATADIR='"$(PREFIX)/share/minisim"'
+LIBS      = -lm -pthread
+
+has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
+MACHINE  := $(shell $(CC) -dumpmachine)
+
+LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
+ifeq ($(filter x86_64%,$(MACHINE)),)
+LIBRARY  := $(filter-out src/kernels/avx2.c,$(LIBRARY))
+endif
+PROGRAM  := $(wildcard src/cli/*.c)
+objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
+TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
+# Programs that the checks of tools/ and tests/ drive.
+TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
+            $(BUILD)/layers_tool $(BUILD)/draw
+
+.PHONY: all help check bench asan tsan install clean format lint
+all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so $(BUILD)/minisim.pc
+
+help:
+	@echo 'make             the program, both libraries, minisim.pc, into build/'
+	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
+	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
+	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
+	@echo 'make install     PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make lint        clang-format and cppcheck'
+	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), BUILD, CFLAGS'
+
+# stb is a package; say so where it is missing, instead of a compiler's error.
+STB := $(shell for h in stb/stb_image.h stb_image.h; do printf '\043include <%s>\n' $$h | \
+         $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes && break; done)
+ifneq ($(STB),yes)
+ifeq ($(filter help clean,$(MAKECMDGOALS)),)
+$(error stb_image.h is missing: sudo apt-get install libstb-dev)
+endif
+endif
+
+$(BUILD)/src/kernels/avx2.o: FLAGS += -O3 -mavx2 -mfma
+$(BUILD)/src/kernels/reference.o $(BUILD)/src/vectors/distance.o: FLAGS += -O3
+# stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
+$(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
+    $(call has_flag,-ftrivial-auto-var-init=zero)
+# Loops over pixels that the compiler vectorises.
+$(BUILD)/src/picture/resize.o $(BUILD)/src/net/run.o: FLAGS += -O3
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c $< -o $@
+
+$(BUILD)/libminisim.a: $(call objects,$(LIBRARY))
+	@rm -f $@
+	$(CROSS)ar rcsD $@ $^
+
+$(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
+	ln -sf $(<F) $(BUILD)/libminisim.so.$(MAJOR)
+	ln -sf $(<F) $@
+
+$(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map
+	$(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
+	    -Wl,--version-script=src/minisim.map -o $@ $(filter %.o,$^) $(LIBS)
+
+$(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+
+$(BUILD)/minisim.pc: Makefile src/minisim.h
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	    'Name: minisim' 'Description: image embeddings and their distances, from MobileNetV2' \
+	    'Version: $(VERSION)' 'Libs: -L$${libdir} -lminisim' 'Libs.private: $(LIBS)' \
+	    'Cflags: -I$${includedir}' >$@
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/minisim
+	install $(BUILD)/minisim $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/libminisim.a $(DESTDIR)$(PREFIX)/lib
+	install $(BUILD)/libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib
+	ln -sf libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libminisim.so.$(MAJOR)
+	ln -sf libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libminisim.so
+	install -m 644 $(BUILD)/minisim.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 src/minisim.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 weights/minisim-default.msw $(DESTDIR)$(PREFIX)/share/minisim
+
+# ---- tests: everything below build/ that begins with test_ is a cmocka program that prints TAP ----
+
+$(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
+                 $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
+
+$(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# The decoder once more, without stb's SIMD, to hold the two against each other.
+$(BUILD)/nosimd/stb.o: src/picture/stb.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -DSTBI_NO_SIMD -c $< -o $@
+$(BUILD)/decode_digest_nosimd: $(BUILD)/tests/decode_digest.o $(BUILD)/nosimd/stb.o \
+                               $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+
+.PRECIOUS: $(BUILD)/tests/%.o
+
+check: all $(TESTS) $(TOOLS)
+	@BUILD=$(BUILD) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run
+
+asan:
+	$(MAKE) BUILD=build-asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \
+	    CFLAGS='-O1 -g' check
+tsan:
+	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
+
+bench: $(BUILD)/bench
+	$(BUILD)/bench weights/minisim-default.msw
+
+SOURCES := $(wildcard src/*.h src/*/*.[ch] tests/*.c)
+format:
+	clang-format -i $(SOURCES)
+lint:
+	clang-format --dry-run -Werror $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	    --inline-suppr -Isrc --suppress=missingIncludeSystem src tests
+
+clean:
+	rm -rf build build-asan build-tsan
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

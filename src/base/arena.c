@@ -1,0 +1,82 @@
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In front of the bytes of each allocation; its size keeps them aligned to 16. */
+struct ms_block {
+    struct ms_block *next, *previous;
+    size_t size; /* of the bytes behind the header */
+    size_t unused;
+};
+_Static_assert(sizeof(struct ms_block) % 16 == 0, "bytes behind the header are aligned to 16");
+
+static void *bytes_of(struct ms_block *block) {
+    return block + 1;
+}
+
+static struct ms_block *block_of(void *bytes) {
+    return (struct ms_block *)bytes - 1;
+}
+
+void ms_arena_open(struct ms_arena *arena, size_t limit) {
+    *arena = (struct ms_arena){.limit = limit};
+}
+
+static bool within_limit(struct ms_arena *arena, size_t size) {
+    if (size <= SIZE_MAX - sizeof(struct ms_block) &&
+        size + sizeof(struct ms_block) <= arena->limit - arena->used)
+        return true;
+    arena->over_limit = true;
+    return false;
+}
+
+void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
+    if (!within_limit(arena, size))
+        return NULL;
+    struct ms_block *block = calloc(1, sizeof *block + size);
+    if (!block) {
+        arena->out_of_memory = true;
+        return NULL;
+    }
+    *block = (struct ms_block){.next = arena->first, .size = size};
+    if (arena->first)
+        arena->first->previous = block;
+    arena->first = block;
+    arena->used += sizeof *block + size;
+    if (arena->used > arena->peak)
+        arena->peak = arena->used;
+    return bytes_of(block);
+}
+
+void ms_arena_free(struct ms_arena *arena, void *bytes) {
+    if (!bytes)
+        return;
+    struct ms_block *block = block_of(bytes);
+    if (block->previous)
+        block->previous->next = block->next;
+    else
+        arena->first = block->next;
+    if (block->next)
+        block->next->previous = block->previous;
+    arena->used -= sizeof *block + block->size;
+    free(block);
+}
+
+void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size) {
+    if (!bytes)
+        return ms_arena_allocate(arena, size);
+    void *grown = ms_arena_allocate(arena, size);
+    if (!grown)
+        return NULL;
+    size_t old = block_of(bytes)->size;
+    memcpy(grown, bytes, old < size ? old : size);
+    ms_arena_free(arena, bytes);
+    return grown;
+}
+
+void ms_arena_close(struct ms_arena *arena) {
+    while (arena->first)
+        ms_arena_free(arena, bytes_of(arena->first));
+}

@@ -1,0 +1,35 @@
+/*
+ * Bounded memory for one picture: everything that reading it takes comes from here, zeroed, up to
+ * a limit, and goes back at once. So a decoder that forgets a block leaks nothing, one that reads
+ * what it never wrote finds zeros, and none can take more than was promised.
+ */
+#ifndef MS_BASE_ARENA_H
+#define MS_BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ms_arena {
+    size_t limit;           /* bytes that may be in use at once */
+    size_t used;            /* bytes in use, headers included */
+    size_t peak;            /* the most that was in use */
+    bool over_limit;        /* an allocation was refused for the limit */
+    bool out_of_memory;     /* an allocation was refused by the system */
+    struct ms_block *first; /* the blocks in use */
+};
+
+void ms_arena_open(struct ms_arena *arena, size_t limit);
+
+/* Zeroed bytes aligned to 16, or NULL. */
+void *ms_arena_allocate(struct ms_arena *arena, size_t bytes);
+
+/* As realloc: new bytes are zero; on failure (NULL) the old block stands. */
+void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size);
+
+/* Gives one block back; NULL is allowed. */
+void ms_arena_free(struct ms_arena *arena, void *bytes);
+
+/* Gives everything back; the arena can be used again. */
+void ms_arena_close(struct ms_arena *arena);
+
+#endif

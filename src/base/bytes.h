@@ -1,0 +1,61 @@
+/* Little-endian numbers in files, read and written on any machine. */
+#ifndef MS_BASE_BYTES_H
+#define MS_BASE_BYTES_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline uint32_t ms_load_u32(const uint8_t *from) {
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
+}
+
+static inline uint64_t ms_load_u64(const uint8_t *from) {
+    return (uint64_t)ms_load_u32(from) | (uint64_t)ms_load_u32(from + 4) << 32;
+}
+
+static inline float ms_load_f32(const uint8_t *from) {
+    uint32_t bits = ms_load_u32(from);
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline double ms_load_f64(const uint8_t *from) {
+    uint64_t bits = ms_load_u64(from);
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline void ms_store_u32(uint8_t *to, uint32_t x) {
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = (uint8_t)(x >> 8 * i);
+}
+
+static inline void ms_store_f32(uint8_t *to, float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    ms_store_u32(to, bits);
+}
+
+/* IEEE 754 binary16 to f32; every value is exact. */
+static inline float ms_load_f16(const uint8_t *from) {
+    uint32_t half = (uint32_t)from[0] | (uint32_t)from[1] << 8;
+    uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 0x3ff;
+    uint32_t bits;
+    if (exponent == 31)
+        bits = sign | 0x7f800000 | mantissa << 13;
+    else if (exponent > 0)
+        bits = sign | (exponent + 112) << 23 | mantissa << 13;
+    else { /* zero and subnormals: mantissa * 2^-24 */
+        float x = (float)mantissa * 0x1p-24f;
+        memcpy(&bits, &x, sizeof bits);
+        bits |= sign;
+    }
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+#endif

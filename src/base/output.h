@@ -1,0 +1,40 @@
+/*
+ * Where results go: standard output or a file. A file is written beside its place under a name of
+ * its own and moved there when all is well, so nothing half-written ever stands under its name.
+ * What exists and is no regular file (/dev/null, a pipe) is written directly.
+ */
+#ifndef MS_BASE_OUTPUT_H
+#define MS_BASE_OUTPUT_H
+
+#include <stdio.h>
+
+struct ms_output {
+    FILE *file;       /* NULL: closed */
+    const char *name; /* for messages */
+    char *target;     /* NULL: written directly */
+    char *temporary;
+};
+
+/*
+ * `path` is NULL or "-" for standard output; it must live as long as *output. Functions give 0 or
+ * errno. After a failure the output is discarded already.
+ */
+int ms_output_open(struct ms_output *output, const char *path);
+
+/* Sends on what was written so far; the caller set errno to 0 before writing it. */
+int ms_output_flush(struct ms_output *output);
+
+/* Everything is written: makes sure of it, and closes what is not standard output. */
+int ms_output_settle(struct ms_output *output);
+
+/* Moves a settled file to its place. */
+int ms_output_publish(struct ms_output *output);
+
+/* Gives up what is not published; does nothing on an output that is closed. */
+void ms_output_discard(struct ms_output *output);
+
+/* A stream for reading and writing that has no name and vanishes when closed, or NULL with errno.
+ */
+FILE *ms_open_spool(void);
+
+#endif

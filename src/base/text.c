@@ -1,0 +1,157 @@
+/* Numbers, names and words as text: see text.h. */
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *ms_float_text(float value, char text[MS_NUMBER_SIZE]) {
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    return text;
+}
+
+const char *ms_double_text(double value, char text[MS_NUMBER_SIZE]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return text;
+}
+
+const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]) {
+    char digits[MS_NUMBER_SIZE];
+    int count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    char *end = text;
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && (count - i) % 3 == 0)
+            *end++ = ',';
+        *end++ = digits[i];
+    }
+    *end = '\0';
+    return text;
+}
+
+bool ms_parse_count(const char *text, uint64_t most, uint64_t *value) {
+    uint64_t sum = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (sum > (UINT64_MAX - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *value = sum;
+    return sum <= most;
+}
+
+size_t ms_utf8_size(const char *text) {
+    const unsigned char *c = (const unsigned char *)text;
+    if (c[0] < 0x80)
+        return c[0] != 0;
+    size_t size = c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
+    bool surrogate = c[0] == 0xed && c[1] >= 0xa0;
+    bool beyond = c[0] == 0xf4 && c[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : size;
+}
+
+bool ms_is_utf8(const char *text) {
+    for (size_t size; *text; text += size)
+        if ((size = ms_utf8_size(text)) == 0)
+            return false;
+    return true;
+}
+
+/* C0, DEL, and C1, which terminals obey as well. */
+static bool is_control(const char *text) {
+    const unsigned char *c = (const unsigned char *)text;
+    return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
+}
+
+static bool needs_quotes(const char *name) {
+    if (*name == '"' || !ms_is_utf8(name))
+        return true;
+    for (; *name; name++)
+        if (is_control(name))
+            return true;
+    return false;
+}
+
+static void write_escaped(FILE *file, unsigned char c) {
+    static const char named[] = "\a\b\t\n\v\f\r";
+    if (c >= '\a' && c <= '\r')
+        fprintf(file, "\\%c", "abtnvfr"[strchr(named, c) - named]);
+    else
+        fprintf(file, "\\%03o", c);
+}
+
+void ms_write_name(FILE *file, const char *name) {
+    if (!needs_quotes(name)) {
+        fputs(name, file);
+        return;
+    }
+    putc('"', file);
+    while (*name) {
+        size_t size = ms_utf8_size(name);
+        bool plain = size > 0 && !is_control(name);
+        if (plain && (*name == '"' || *name == '\\'))
+            putc('\\', file);
+        if (plain)
+            fwrite(name, 1, size, file);
+        for (size_t i = 0; !plain && i < (size ? size : 1); i++)
+            write_escaped(file, (unsigned char)name[i]);
+        name += size ? size : 1;
+    }
+    putc('"', file);
+}
+
+enum { LONGEST_WORD = 31 };
+
+/* How many letters must be changed, added, left out or swapped with their neighbour. */
+static size_t edit_distance(const char *a, const char *b) {
+    size_t rows[LONGEST_WORD + 1][LONGEST_WORD + 1];
+    size_t n = strlen(a), m = strlen(b);
+    for (size_t i = 0; i <= n; i++)
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                rows[i][j] = i + j;
+                continue;
+            }
+            size_t best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (rows[i - 1][j] + 1 < best)
+                best = rows[i - 1][j] + 1;
+            if (rows[i][j - 1] + 1 < best)
+                best = rows[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                rows[i - 2][j - 2] + 1 < best)
+                best = rows[i - 2][j - 2] + 1;
+            rows[i][j] = best;
+        }
+    return rows[n][m];
+}
+
+const char *ms_nearest_word(const char *word, const char *const *words) {
+    const char *nearest = NULL;
+    size_t length = strlen(word);
+    size_t least = 1 + (length + 1) / 3; /* that many changes make another word */
+    for (; length <= LONGEST_WORD && *words; words++) {
+        if (strlen(*words) > LONGEST_WORD)
+            continue;
+        size_t distance = edit_distance(word, *words);
+        if (distance < least) {
+            least = distance;
+            nearest = *words;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,39 @@
+/*
+ * Text for people and programs: numbers, names of files, words that were nearly right. Takes and
+ * gives C strings; heeds no encoding but UTF-8. Numbers are printed and read as in the C locale,
+ * which the program never leaves.
+ */
+#ifndef MS_BASE_TEXT_H
+#define MS_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { MS_NUMBER_SIZE = 32 };
+
+/* The shortest decimal that reads back the same number; gives `text`. */
+const char *ms_float_text(float value, char text[MS_NUMBER_SIZE]);
+const char *ms_double_text(double value, char text[MS_NUMBER_SIZE]);
+
+/* A whole number with a comma after every third digit; gives `text`. */
+const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]);
+
+/* Reads decimal digits and nothing else; false: something else, or more than `most`. */
+bool ms_parse_count(const char *text, uint64_t most, uint64_t *value);
+
+/* How many bytes the UTF-8 character at `text` has; 0: it is none, or the end. */
+size_t ms_utf8_size(const char *text);
+bool ms_is_utf8(const char *text);
+
+/*
+ * Writes a file's name so that it fills one line and cannot drive a terminal: as it is or, where it
+ * holds control characters or is no UTF-8 or opens with a quote, in quotes with C's escapes.
+ */
+void ms_write_name(FILE *file, const char *name);
+
+/* The one of `words` (ended by NULL) that was probably meant, or NULL. */
+const char *ms_nearest_word(const char *word, const char *const *words);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * From names to rows: see batch.h. next_input turns names into inputs, walking where there are
+ * folders; take_row gets them back in the same order and frees them.
+ */
+#include "cli/batch.h"
+
+#include "cli/console.h"
+#include "cli/names.h"
+#include "cli/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A picture on its way. */
+struct item {
+    struct item *next;
+    char *name;
+    void *bytes; /* of standard input, else NULL */
+    bool walked; /* met on a walk, not named */
+};
+
+struct run {
+    const struct ms_sources *sources;
+    const minisim_region *region; /* NULL: the whole picture */
+    uint64_t max_file_size;
+    ms_take_row take;
+    void *user;
+    size_t next_name;
+    struct ms_names list;
+    bool list_open;
+    bool input_used; /* standard input was read, or is the list */
+    struct ms_walk_options walk_options;
+    struct ms_left_out left_out;
+    struct ms_walk *walk;       /* NULL: no folder is being walked */
+    struct item *first, **last; /* handed out and not back yet */
+};
+
+static bool is_input(const char *name) {
+    return strcmp(name, "-") == 0;
+}
+
+static bool is_folder(const char *name) {
+    struct stat about;
+    return stat(name, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+bool ms_check_sources(const struct ms_sources *sources) {
+    int count = sources->files_from && is_input(sources->files_from);
+    for (size_t i = 0; i < sources->count; i++)
+        count += is_input(sources->names[i]);
+    return count < 2 || ms_refuse_usage("standard input (-) can be read only once");
+}
+
+uint64_t ms_count_sources(const struct ms_sources *sources) {
+    bool known = !sources->files_from;
+    for (size_t i = 0; known && i < sources->count; i++)
+        known = is_input(sources->names[i]) || !is_folder(sources->names[i]);
+    return known ? sources->count : UINT64_MAX;
+}
+
+static bool out_of_memory(void) {
+    ms_complain(NULL, "out of memory");
+    ms_note(MS_EXIT_SYSTEM);
+    return false;
+}
+
+static bool fail(const char *name, const char *why) {
+    ms_complain(name, "%s", why);
+    ms_note(MS_EXIT_SOME_FAILED);
+    ms_progress_step(true);
+    return false;
+}
+
+/* All of standard input, at most `most` bytes. false: it could not be had, which was said. */
+static bool read_input(uint64_t most, void **bytes, size_t *size) {
+    size_t capacity = 0;
+    long count = 1;
+    *bytes = NULL;
+    *size = 0;
+    while (count > 0 && *size <= most) {
+        if (*size == capacity) {
+            capacity = capacity ? 2 * capacity : 65536;
+            void *grown = capacity <= SIZE_MAX / 2 ? realloc(*bytes, capacity) : NULL;
+            if (!grown) {
+                free(*bytes);
+                return out_of_memory();
+            }
+            *bytes = grown;
+        }
+        count = ms_read_patiently(STDIN_FILENO, (char *)*bytes + *size, capacity - *size);
+        if (count > 0)
+            *size += (size_t)count;
+    }
+    if (count == 0 && *size <= most)
+        return true;
+    if (!ms_interrupted())
+        fail("-", count < 0 ? strerror(errno) : "more bytes than --max-file-size allows");
+    free(*bytes);
+    return false;
+}
+
+/* Hands out a picture; `name` becomes the run's. */
+static bool hand_out(struct run *run, minisim_input *input, char *name, bool walked, void *bytes,
+                     size_t size) {
+    struct item *item = malloc(sizeof *item);
+    if (!item) {
+        free(name);
+        free(bytes);
+        return out_of_memory();
+    }
+    *item = (struct item){NULL, name, bytes, walked};
+    *run->last = item;
+    run->last = &item->next;
+    *input = (minisim_input){.path = bytes ? NULL : name,
+                             .bytes = bytes,
+                             .bytes_size = size,
+                             .region = run->region,
+                             .tag = item};
+    return true;
+}
+
+/* The next name that was given, to be freed; NULL: there are no more, or no memory. */
+static char *next_name(struct run *run) {
+    const struct ms_sources *sources = run->sources;
+    if (run->next_name < sources->count) {
+        char *name = strdup(sources->names[run->next_name++]);
+        if (!name)
+            out_of_memory();
+        return name;
+    }
+    return run->list_open ? ms_names_next(&run->list) : NULL;
+}
+
+/* Begins what a name stands for: a walk, or a picture in *input. false: no picture yet. */
+static bool begin(struct run *run, minisim_input *input, char *name) {
+    if (is_input(name)) {
+        void *bytes;
+        size_t size;
+        if (run->input_used)
+            fail(name, "standard input was read already");
+        else if (read_input(run->max_file_size, &bytes, &size))
+            return hand_out(run, input, name, false, bytes, size);
+        run->input_used = true;
+    } else if (!is_folder(name)) {
+        return hand_out(run, input, name, false, NULL, 0);
+    } else if (run->sources->walk) {
+        run->walk = ms_walk_open(name, &run->walk_options);
+    } else {
+        fail(name, "this is a folder, a picture is needed");
+    }
+    free(name);
+    return false;
+}
+
+static int next_input(void *user, minisim_input *input) {
+    struct run *run = user;
+    while (!ms_interrupted()) {
+        char *name = run->walk ? ms_walk_next(run->walk) : next_name(run);
+        if (name && run->walk)
+            return hand_out(run, input, name, true, NULL, 0);
+        if (name && begin(run, input, name))
+            return 1;
+        if (!name && !run->walk)
+            return 0;
+        if (!name) {
+            ms_walk_close(run->walk);
+            run->walk = NULL;
+        }
+    }
+    return 0;
+}
+
+static void drop_first(struct run *run) {
+    struct item *item = run->first;
+    run->first = item->next;
+    if (!run->first)
+        run->last = &run->first;
+    free(item->name);
+    free(item->bytes);
+    free(item);
+}
+
+static int take_row(void *user, const minisim_row *row) {
+    struct run *run = user;
+    const struct item *item = row->input->tag;
+    bool going = !ms_interrupted();
+    bool failed = row->status != MINISIM_OK;
+    if (!failed) {
+        going = going && run->take(run->user, item->name, row->embedding);
+    } else if (item->walked && row->status == MINISIM_NO_PICTURE) {
+        ms_left_out_file(&run->left_out, item->name);
+        failed = false;
+    } else {
+        ms_complain(item->name, "%s", row->error);
+        ms_note(row->status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM : MS_EXIT_SOME_FAILED);
+    }
+    ms_progress_step(failed);
+    drop_first(run); /* rows come back in order */
+    return going ? 0 : 1;
+}
+
+void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_settings *settings,
+                      const struct ms_engine *engine, ms_take_row take, void *user) {
+    const minisim_region *region = settings->region.width ? &settings->region : NULL;
+    struct run *run = calloc(1, sizeof *run);
+    if (!run) {
+        out_of_memory();
+        return;
+    }
+    *run = (struct run){.sources = sources,
+                        .region = region,
+                        .max_file_size = settings->context.max_file_size,
+                        .take = take,
+                        .user = user,
+                        .last = &run->first,
+                        .walk_options = {sources->follow, sources->exclude, sources->exclude_count,
+                                         &run->left_out}};
+    if (!run->max_file_size)
+        run->max_file_size = UINT64_C(1) << 30;
+    if (sources->files_from) {
+        run->input_used = is_input(sources->files_from);
+        run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
+    }
+    uint64_t total = ms_count_sources(sources);
+    ms_progress_start(sources->progress, total == UINT64_MAX ? 0 : total);
+    minisim_status status =
+        minisim_embed_batch(engine->contexts, engine->count, next_input, take_row, run);
+    ms_progress_end();
+    if (status == MINISIM_OUT_OF_MEMORY)
+        out_of_memory();
+    if (!sources->quiet)
+        ms_left_out_report(&run->left_out);
+    while (run->first)
+        drop_first(run);
+    if (run->walk)
+        ms_walk_close(run->walk);
+    if (run->list_open)
+        ms_names_close(&run->list);
+    free(run);
+}

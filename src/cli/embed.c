@@ -1,0 +1,201 @@
+/* minisim embed: pictures to embeddings, a row each. */
+#include "base/output.h"
+#include "base/text.h"
+#include "cli/batch.h"
+#include "cli/console.h"
+#include "cli/rows.h"
+#include "cli/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct ms_option embed_options[] = {
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT",
+     "text: PATH, a tab, values between spaces\njson: JSON Lines\ncsv: a column for each value\n"
+     "npy: one float32 array for NumPy\nf32: bare little-endian float32"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
+    {MS_OPTION_OUTPUT, "output", 'o', "FILE", "write there; nothing half-done stands there"},
+    {MS_OPTION_IDS_OUT, "ids-out", 0, "FILE", "write the rows' names there"},
+    {MS_OPTION_NORMALIZE, "normalize", 0, NULL, "scale embeddings to length 1"},
+    {MS_OPTION_FILES_FROM, "files-from", 0, "FILE",
+     "take names from a list, too, one a line;\n- is standard input"},
+    {MS_OPTION_NULL, "null", '0', NULL, "lists of names, read or written, end names\nwith NUL"},
+    {MS_OPTION_EXCLUDE, "exclude", 0, "GLOB",
+     "in folders, skip names that match;\nmay be said several times"},
+    {MS_OPTION_FOLLOW, "follow", 'L', NULL, "in folders, follow links"},
+    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
+    {MS_OPTION_QUIET, "quiet", 'q', NULL, "no progress, no line on what was left out"},
+    {0}};
+
+const struct ms_verb ms_verb_embed = {
+    "embed",
+    "PATH...",
+    "turn pictures into embeddings",
+    "Turns pictures into embeddings, one row each, in the order of their names. A PATH\n"
+    "is a picture, a folder to walk through, or - for a picture on standard input.\n"
+    "\n"
+    "  minisim embed photo.jpg\n"
+    "  minisim embed --format npy -o photos.npy --ids-out photos.txt Photos/",
+    {embed_options, ms_network_options, ms_picture_options},
+    ms_run_embed};
+
+struct embed {
+    struct ms_picture_settings pictures;
+    struct ms_sources sources;
+    int format;
+    bool normalize;
+    const char *output_path, *ids_path;
+    struct ms_output output, ids;
+    struct ms_rows rows;
+    float *unit; /* a row scaled to length 1 */
+};
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", "csv", "npy", "f32", NULL};
+    static const char *const modes[] = {"auto", "always", "never", NULL};
+    struct embed *e = settings;
+    int mode;
+    switch (option->id) {
+    case MS_OPTION_FORMAT:
+        return ms_take_choice(option, value, formats, &e->format);
+    case MS_OPTION_JSON:
+        e->format = MS_ROWS_JSON;
+        return true;
+    case MS_OPTION_OUTPUT:
+        e->output_path = value;
+        return true;
+    case MS_OPTION_IDS_OUT:
+        e->ids_path = value;
+        return true;
+    case MS_OPTION_NORMALIZE:
+        return e->normalize = true;
+    case MS_OPTION_FILES_FROM:
+        e->sources.files_from = value;
+        return true;
+    case MS_OPTION_NULL:
+        return e->sources.null_ended = true;
+    case MS_OPTION_EXCLUDE:
+        e->sources.exclude[e->sources.exclude_count++] = value;
+        return true;
+    case MS_OPTION_FOLLOW:
+        return e->sources.follow = true;
+    case MS_OPTION_PROGRESS:
+        if (!ms_take_choice(option, value, modes, &mode))
+            return false;
+        e->sources.progress = (enum ms_progress_mode)mode;
+        return true;
+    case MS_OPTION_QUIET:
+        e->sources.progress = MS_PROGRESS_NEVER;
+        return e->sources.quiet = true;
+    default:
+        return ms_take_picture_option(&e->pictures, option, value);
+    }
+}
+
+static bool is_stdout(const char *path) {
+    return !path || strcmp(path, "-") == 0;
+}
+
+static bool check(struct embed *e) {
+    if (e->sources.count == 0 && !e->sources.files_from)
+        return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
+    if (e->ids_path &&
+        (is_stdout(e->ids_path) ? is_stdout(e->output_path)
+                                : e->output_path && strcmp(e->ids_path, e->output_path) == 0))
+        return ms_refuse_usage("rows and their names cannot go to the same place");
+    bool terminal = is_stdout(e->output_path) && isatty(STDOUT_FILENO);
+    if (terminal && (e->format == MS_ROWS_NPY || e->format == MS_ROWS_F32))
+        return ms_refuse_usage("this format is no text for a terminal; say where to with -o FILE");
+    if (terminal && e->sources.progress == MS_PROGRESS_AUTO)
+        e->sources.progress = MS_PROGRESS_NEVER; /* the rows show it */
+    return ms_check_sources(&e->sources);
+}
+
+static bool open_output(struct ms_output *output, const char *path) {
+    int error = ms_output_open(output, path);
+    if (error)
+        ms_output_failed(output->name, error);
+    return error == 0;
+}
+
+static bool write_id(struct embed *e, const char *name) {
+    if (!e->ids_path)
+        return true;
+    if (e->sources.null_ended)
+        fputs(name, e->ids.file);
+    else
+        ms_write_name(e->ids.file, name);
+    putc(e->sources.null_ended ? '\0' : '\n', e->ids.file);
+    int error = ms_output_flush(&e->ids);
+    if (error)
+        ms_output_failed(e->ids.name, error);
+    return error == 0;
+}
+
+static bool take_row(void *user, const char *name, const float *embedding) {
+    struct embed *e = user;
+    if (e->normalize) {
+        memcpy(e->unit, embedding, e->rows.columns * sizeof *e->unit);
+        if (minisim_normalize(e->unit, e->rows.columns) != MINISIM_OK) {
+            ms_complain(name, "its embedding is zero and has no unit length");
+            ms_note(MS_EXIT_SOME_FAILED);
+            return true;
+        }
+        embedding = e->unit;
+    }
+    return ms_rows_add(&e->rows, name, embedding) && write_id(e, name);
+}
+
+static bool settle(struct ms_output *output) {
+    int error = output->file ? ms_output_settle(output) : 0;
+    if (error)
+        ms_output_failed(output->name, error);
+    return error == 0;
+}
+
+static bool publish(struct ms_output *output) {
+    int error = output->target ? ms_output_publish(output) : 0;
+    if (error)
+        ms_output_failed(output->name, error);
+    return error == 0;
+}
+
+static void embed(struct embed *e, const struct ms_engine *engine) {
+    size_t columns = minisim_model_dimension(engine->model);
+    e->unit = malloc(columns * sizeof *e->unit);
+    if (!e->unit) {
+        ms_complain(NULL, "out of memory");
+        ms_note(MS_EXIT_SYSTEM);
+    } else if (open_output(&e->output, e->output_path) &&
+               (!e->ids_path || open_output(&e->ids, e->ids_path)) &&
+               ms_rows_begin(&e->rows, (enum ms_row_format)e->format, &e->output, columns)) {
+        ms_embed_sources(&e->sources, &e->pictures, engine, take_row, e);
+        int status = ms_noted_status();
+        bool whole = !ms_interrupted() && (status == MS_EXIT_OK || status == MS_EXIT_SOME_FAILED);
+        if (whole && ms_rows_end(&e->rows) && settle(&e->output) && settle(&e->ids) &&
+            publish(&e->output))
+            publish(&e->ids);
+    }
+    ms_rows_close(&e->rows);
+    ms_output_discard(&e->output);
+    ms_output_discard(&e->ids);
+    free(e->unit);
+}
+
+void ms_run_embed(const struct ms_verb *verb, int argc, char **argv) {
+    struct embed e = {.sources = {.names = argv, .walk = true}};
+    struct ms_engine engine;
+    e.sources.exclude = calloc((size_t)argc, sizeof *e.sources.exclude);
+    if (!e.sources.exclude) {
+        ms_complain(NULL, "out of memory");
+        ms_note(MS_EXIT_SYSTEM);
+        return;
+    }
+    if (ms_parse_options(verb, argc, argv, take_option, &e, &e.sources.count) && check(&e) &&
+        ms_open_engine(&e.pictures, ms_count_sources(&e.sources), &engine)) {
+        embed(&e, &engine);
+        ms_close_engine(&engine);
+    }
+    free(e.sources.exclude);
+}

@@ -1,0 +1,30 @@
+/* A list of names (--files-from), one a line or ended by NUL, read as far as it is needed. */
+#ifndef MS_CLI_NAMES_H
+#define MS_CLI_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MS_LONGEST_NAME = 4096 };
+
+struct ms_names {
+    const char *source; /* for messages */
+    int descriptor;
+    char end; /* of a name: newline or NUL */
+    bool at_end;
+    uint64_t line;
+    char bytes[16384];
+    size_t next, filled;
+};
+
+/* `path` may be "-"; it must outlive *names. false: this was said and noted. */
+bool ms_names_open(struct ms_names *names, const char *path, bool null_ended);
+
+/* The next name, to be freed; NULL after the last one. Names that are too long are said and noted,
+ * empty ones skipped. */
+char *ms_names_next(struct ms_names *names);
+
+void ms_names_close(struct ms_names *names);
+
+#endif

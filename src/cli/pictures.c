@@ -1,0 +1,242 @@
+/* Options of pictures, the weights, model and contexts: see pictures.h. In this order. */
+#include "cli/pictures.h"
+
+#include "base/text.h"
+#include "cli/console.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef MINISIM_DATADIR
+#define MINISIM_DATADIR "/usr/local/share/minisim"
+#endif
+
+enum { MOST_THREADS = 256, LARGEST_CROP = 4096 };
+
+const struct ms_option ms_network_options[] = {
+    {MS_OPTION_WEIGHTS, "weights", 0, "FILE", "the network's weights (.msw)"},
+    {MS_OPTION_CPU, "cpu", 0, "NAME",
+     "use these kernels: reference, avx2, ...\n(minisim info lists them)"},
+    {MS_OPTION_GEOMETRY, "geometry", 0, "HOW",
+     "squash, crop[:SIDE] or pad[:RRGGBB],\ninstead of what the weights say"},
+    {MS_OPTION_RESAMPLE, "resample", 0, "FILTER",
+     "bilinear, bicubic or stb,\ninstead of what the weights say"},
+    {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M)"},
+    {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES", "memory for reading one picture (2G)"},
+    {MS_OPTION_MAX_FILE_SIZE, "max-file-size", 0, "BYTES", "refuse larger files (1G)"},
+    {0}};
+
+const struct ms_option ms_picture_options[] = {
+    {MS_OPTION_THREADS, "threads", 0, "N", "how many work at once (one for each CPU)"},
+    {MS_OPTION_PREPROCESSED, "preprocessed", 0, NULL,
+     "pictures have the input size already:\nneither crop nor resize"},
+    {MS_OPTION_ROI, "roi", 0, "X,Y,W,H", "use this rectangle of each picture only"},
+    {MS_OPTION_NO_ORIENTATION, "no-orientation", 0, NULL, "do not heed EXIF's orientation"},
+    {MS_OPTION_BACKGROUND, "background", 0, "RRGGBB", "colour under transparent pixels (ffffff)"},
+    {0}};
+
+static bool take_geometry(minisim_context_options *context, const struct ms_option *option,
+                          const char *value) {
+    static const char what[] = "squash, crop, crop:SIDE, pad or pad:RRGGBB";
+    static const char *const names[] = {"squash", "crop", "pad"};
+    static const minisim_geometry geometries[] = {MINISIM_SQUASH, MINISIM_CROP, MINISIM_PAD};
+    size_t length = strcspn(value, ":");
+    const char *detail = value[length] ? value + length + 1 : NULL;
+    for (size_t i = 0; i < 3; i++) {
+        if (strlen(names[i]) != length || memcmp(names[i], value, length) != 0)
+            continue;
+        uint64_t side = 0;
+        context->geometry = geometries[i];
+        context->crop_size = context->pad_colour = 0;
+        if (!detail)
+            return true;
+        if (context->geometry == MINISIM_CROP && ms_parse_count(detail, LARGEST_CROP, &side)) {
+            context->crop_size = (uint32_t)side;
+            return side > 0 || ms_refuse_value(option, value, what);
+        }
+        if (context->geometry == MINISIM_PAD && ms_parse_colour(detail, &context->pad_colour))
+            return true;
+    }
+    return ms_refuse_value(option, value, what);
+}
+
+static bool take_resample(minisim_context_options *context, const struct ms_option *option,
+                          const char *value) {
+    static const char *const names[] = {"bilinear", "bicubic", "stb", NULL};
+    static const minisim_resample filters[] = {MINISIM_BILINEAR, MINISIM_BICUBIC, MINISIM_STB};
+    int i;
+    if (!ms_take_choice(option, value, names, &i))
+        return false;
+    context->resample = filters[i];
+    return true;
+}
+
+static bool take_region(minisim_region *region, const struct ms_option *option, const char *value) {
+    uint32_t *fields[] = {&region->x, &region->y, &region->width, &region->height};
+    const char *at = value;
+    for (size_t i = 0; i < 4; i++) {
+        char digits[MS_NUMBER_SIZE];
+        size_t length = strcspn(at, ",");
+        bool last = i == 3;
+        uint64_t number;
+        if (length >= sizeof digits || (at[length] == '\0') != last)
+            break;
+        memcpy(digits, at, length);
+        digits[length] = '\0';
+        if (!ms_parse_count(digits, UINT32_MAX, &number) || (i >= 2 && number == 0))
+            break;
+        *fields[i] = (uint32_t)number;
+        if (last)
+            return true;
+        at += length + 1;
+    }
+    return ms_refuse_value(option, value, "X,Y,W,H in pixels, W and H above 0");
+}
+
+bool ms_take_picture_option(struct ms_picture_settings *settings, const struct ms_option *option,
+                            const char *value) {
+    minisim_context_options *context = &settings->context;
+    switch (option->id) {
+    case MS_OPTION_WEIGHTS:
+        settings->weights = value;
+        return true;
+    case MS_OPTION_CPU:
+        settings->model.cpu = value;
+        return true;
+    case MS_OPTION_GEOMETRY:
+        return take_geometry(context, option, value);
+    case MS_OPTION_RESAMPLE:
+        return take_resample(context, option, value);
+    case MS_OPTION_MAX_PIXELS:
+        return ms_take_size(option, value, 1000, &context->max_pixels);
+    case MS_OPTION_MAX_MEMORY:
+        return ms_take_size(option, value, 1024, &context->max_memory);
+    case MS_OPTION_MAX_FILE_SIZE:
+        return ms_take_size(option, value, 1024, &context->max_file_size);
+    case MS_OPTION_THREADS:
+        return ms_take_count(option, value, 1, MOST_THREADS, &settings->threads);
+    case MS_OPTION_PREPROCESSED:
+        context->preprocessed = 1;
+        return true;
+    case MS_OPTION_ROI:
+        return take_region(&settings->region, option, value);
+    case MS_OPTION_NO_ORIENTATION:
+        context->ignore_orientation = 1;
+        return true;
+    case MS_OPTION_BACKGROUND:
+        context->background_set = 1;
+        return ms_parse_colour(value, &context->background) ||
+               ms_refuse_value(option, value, "a colour as RRGGBB");
+    default:
+        return false;
+    }
+}
+
+int ms_note_refusal(minisim_status status) {
+    return ms_note(status == MINISIM_BAD_ARGUMENT    ? MS_EXIT_USAGE
+                   : status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM
+                                                     : MS_EXIT_WEIGHTS);
+}
+
+/* The folder that the program lies in, cut behind its last slash; "" where it is not known. */
+static void find_program_folder(char folder[4096]) {
+    ssize_t length = readlink("/proc/self/exe", folder, 4095);
+    folder[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    folder[slash ? slash + 1 - folder : 0] = '\0';
+}
+
+/* The first of the usual places that has weights, to be freed; NULL: none, which was said. */
+static char *find_weights(void) {
+    static const char name[] = "minisim-default.msw";
+    char folder[4096];
+    char *places[3] = {0}, *found = NULL;
+    find_program_folder(folder);
+    bool made = asprintf(&places[0], "%s/%s", MINISIM_DATADIR, name) >= 0 &&
+                asprintf(&places[1], "%sweights/%s", folder, name) >= 0 &&
+                asprintf(&places[2], "%s../weights/%s", folder, name) >= 0;
+    for (size_t i = 0; made && !found && i < 3; i++)
+        if (access(places[i], F_OK) == 0) {
+            found = places[i];
+            places[i] = NULL;
+        }
+    if (!made) {
+        ms_complain(NULL, "out of memory");
+        ms_note(MS_EXIT_SYSTEM);
+    } else if (!found) {
+        ms_complain(NULL,
+                    "no weights found at %s, %s or %s; name some with --weights FILE or in "
+                    "MINISIM_WEIGHTS, or run make where minisim's source is",
+                    places[0], places[1], places[2]);
+        ms_note(MS_EXIT_WEIGHTS);
+    }
+    for (size_t i = 0; i < 3; i++)
+        free(places[i]);
+    return found;
+}
+
+bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path) {
+    const char *named = settings->weights;
+    if (!named)
+        named = getenv("MINISIM_WEIGHTS");
+    *model = NULL;
+    *path = named && (settings->weights || *named) ? strdup(named) : find_weights();
+    if (!*path)
+        return false;
+    minisim_model_options options = settings->model;
+    minisim_error error;
+    options.size = sizeof options;
+    minisim_status status = minisim_model_open(*path, &options, model, &error);
+    if (status == MINISIM_OK)
+        return true;
+    ms_complain(status == MINISIM_BAD_ARGUMENT ? NULL : *path, "%s", error.text);
+    ms_note_refusal(status);
+    free(*path);
+    *path = NULL;
+    return false;
+}
+
+static uint64_t count_cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint64_t)CPU_COUNT(&set) : 1;
+}
+
+bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
+                    struct ms_engine *engine) {
+    char *path;
+    *engine = (struct ms_engine){0};
+    if (!ms_open_model(settings, &engine->model, &path))
+        return false;
+    free(path);
+    uint64_t count = settings->threads ? settings->threads : count_cpus();
+    count = count > most ? most : count;
+    count = count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : count;
+    minisim_context_options options = settings->context;
+    minisim_error error = {"out of memory"};
+    minisim_status status = MINISIM_OUT_OF_MEMORY;
+    options.size = sizeof options;
+    engine->contexts = calloc((size_t)count, sizeof *engine->contexts);
+    while (engine->contexts && engine->count < count) {
+        minisim_context **context = &engine->contexts[engine->count];
+        status = minisim_context_open(engine->model, &options, context, &error);
+        if (status != MINISIM_OK)
+            break;
+        engine->count++;
+    }
+    if (status == MINISIM_OK)
+        return true;
+    ms_complain(NULL, "%s", error.text);
+    ms_note_refusal(status);
+    ms_close_engine(engine);
+    return false;
+}
+
+void ms_close_engine(struct ms_engine *engine) {
+    for (size_t i = 0; i < engine->count; i++)
+        minisim_context_close(engine->contexts[i]);
+    free(engine->contexts);
+    minisim_model_close(engine->model);
+    *engine = (struct ms_engine){0};
+}

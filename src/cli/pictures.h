@@ -1,0 +1,47 @@
+/*
+ * What verbs that read pictures share: their options, where weights are found, and the model with
+ * a context for each thread.
+ */
+#ifndef MS_CLI_PICTURES_H
+#define MS_CLI_PICTURES_H
+
+#include "cli/options.h"
+#include "minisim.h"
+
+struct ms_picture_settings {
+    const char *weights; /* NULL: found by itself */
+    minisim_model_options model;
+    minisim_context_options context;
+    minisim_region region; /* all zero: the whole picture */
+    uint64_t threads;      /* 0: one for each CPU */
+};
+
+/* Which network runs and how pictures reach it; and how pictures are read. */
+extern const struct ms_option ms_network_options[];
+extern const struct ms_option ms_picture_options[];
+
+/* Stores an option of either table. */
+bool ms_take_picture_option(struct ms_picture_settings *settings, const struct ms_option *option,
+                            const char *value);
+
+/*
+ * Opens the weights; *path becomes their name, to be freed. false: this was said and noted, and
+ * both are NULL.
+ */
+bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path);
+
+/* A model and contexts for at most `most` threads. */
+struct ms_engine {
+    minisim_model *model;
+    minisim_context **contexts;
+    size_t count;
+};
+
+bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
+                    struct ms_engine *engine);
+void ms_close_engine(struct ms_engine *engine);
+
+/* The status of a library call that refused weights or options. */
+int ms_note_refusal(minisim_status status);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * One line on standard error that tells how a long run goes: count, rate, time left, failures. It
+ * is rewritten in place, and hidden while something else is printed.
+ */
+#ifndef MS_CLI_PROGRESS_H
+#define MS_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Auto: on a terminal, once the work has taken a second. */
+enum ms_progress_mode { MS_PROGRESS_AUTO, MS_PROGRESS_ALWAYS, MS_PROGRESS_NEVER };
+
+/* `total` is 0 where it is not known. */
+void ms_progress_start(enum ms_progress_mode mode, uint64_t total);
+
+/* Another picture is done. */
+void ms_progress_step(bool failed);
+
+void ms_progress_hide(void);
+void ms_progress_end(void);
+
+#endif

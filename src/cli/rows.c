@@ -1,0 +1,144 @@
+/* Rows in five formats: see rows.h. */
+#include "cli/rows.h"
+
+#include "base/json.h"
+#include "base/npy.h"
+#include "base/text.h"
+#include "cli/console.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool flush(struct ms_output *output) {
+    int error = ms_output_flush(output);
+    if (error)
+        ms_output_failed(output->name, error);
+    return error == 0;
+}
+
+static bool spool_failed(struct ms_rows *rows) {
+    ms_output_failed("temporary file", errno ? errno : EIO);
+    ms_output_discard(rows->output);
+    return false;
+}
+
+bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_output *output,
+                   size_t columns) {
+    *rows = (struct ms_rows){.format = format, .output = output, .columns = columns};
+    errno = 0;
+    if (format == MS_ROWS_CSV) {
+        fputs("path", output->file);
+        for (size_t i = 0; i < columns; i++)
+            fprintf(output->file, ",e%zu", i);
+        fputs("\r\n", output->file);
+        return flush(output);
+    }
+    if (format != MS_ROWS_NPY)
+        return true;
+    if (output->target) {
+        char header[MS_NPY_HEADER_SIZE];
+        ms_npy_header(0, columns, header);
+        fwrite(header, 1, sizeof header, output->file);
+        return true;
+    }
+    rows->spool = ms_open_spool();
+    return rows->spool || spool_failed(rows);
+}
+
+static void write_values(FILE *file, const float *values, size_t count, char between) {
+    char text[MS_NUMBER_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            putc(between, file);
+        fputs(ms_float_text(values[i], text), file);
+    }
+}
+
+static void write_csv_name(FILE *file, const char *name) {
+    if (!strpbrk(name, "\",\r\n")) {
+        fputs(name, file);
+        return;
+    }
+    putc('"', file);
+    for (; *name; name++) {
+        if (*name == '"')
+            putc('"', file);
+        putc(*name, file);
+    }
+    putc('"', file);
+}
+
+static void write_json(FILE *file, const char *name, const float *values, size_t count) {
+    struct ms_json json = {.file = file};
+    ms_json_open(&json, NULL, '{');
+    ms_json_count(&json, "schema", 1);
+    ms_json_name(&json, "path", name);
+    ms_json_open(&json, "embedding", '[');
+    for (size_t i = 0; i < count; i++)
+        ms_json_float(&json, NULL, values[i]);
+    ms_json_close(&json, ']');
+    ms_json_close(&json, '}');
+    putc('\n', file);
+}
+
+bool ms_rows_add(struct ms_rows *rows, const char *name, const float *values) {
+    FILE *file = rows->spool ? rows->spool : rows->output->file;
+    rows->count++;
+    errno = 0;
+    switch (rows->format) {
+    case MS_ROWS_TEXT:
+        ms_write_name(file, name);
+        putc('\t', file);
+        write_values(file, values, rows->columns, ' ');
+        putc('\n', file);
+        break;
+    case MS_ROWS_JSON:
+        write_json(file, name, values, rows->columns);
+        break;
+    case MS_ROWS_CSV:
+        write_csv_name(file, name);
+        putc(',', file);
+        write_values(file, values, rows->columns, ',');
+        fputs("\r\n", file);
+        break;
+    case MS_ROWS_NPY:
+    case MS_ROWS_F32:
+        ms_write_floats(file, values, rows->columns);
+        break;
+    }
+    if (!rows->spool)
+        return flush(rows->output);
+    return !ferror(file) || spool_failed(rows);
+}
+
+static bool copy_spool(struct ms_rows *rows) {
+    char bytes[16384];
+    size_t size;
+    if (fflush(rows->spool) != 0 || fseeko(rows->spool, 0, SEEK_SET) != 0)
+        return spool_failed(rows);
+    while ((size = fread(bytes, 1, sizeof bytes, rows->spool)) > 0)
+        if (fwrite(bytes, 1, size, rows->output->file) != size)
+            return flush(rows->output);
+    return !ferror(rows->spool) || spool_failed(rows);
+}
+
+bool ms_rows_end(struct ms_rows *rows) {
+    FILE *file = rows->output->file;
+    errno = 0;
+    if (rows->format == MS_ROWS_NPY) {
+        char header[MS_NPY_HEADER_SIZE];
+        ms_npy_header(rows->count, rows->columns, header);
+        if (!rows->spool && fseeko(file, 0, SEEK_SET) != 0)
+            return flush(rows->output);
+        fwrite(header, 1, sizeof header, file);
+        if (rows->spool && !copy_spool(rows))
+            return false;
+    }
+    return flush(rows->output);
+}
+
+void ms_rows_close(struct ms_rows *rows) {
+    if (rows->spool)
+        fclose(rows->spool);
+    rows->spool = NULL;
+}

@@ -1,0 +1,13 @@
+/* The verbs of the program, one file each. */
+#ifndef MS_CLI_VERBS_H
+#define MS_CLI_VERBS_H
+
+#include "cli/options.h"
+
+extern const struct ms_verb ms_verb_embed, ms_verb_compare, ms_verb_info;
+
+void ms_run_embed(const struct ms_verb *verb, int argc, char **argv);
+void ms_run_compare(const struct ms_verb *verb, int argc, char **argv);
+void ms_run_info(const struct ms_verb *verb, int argc, char **argv);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * Which kernel tables this CPU runs: asked of the CPU, and of the operating system, which must save
+ * the wide registers before they can be trusted (XGETBV). The only file that looks at the CPU.
+ */
+#include "kernels/kernels.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+struct cpu {
+    bool avx2_fma; /* AVX2 and FMA, and the system saves ymm */
+    bool avx512;   /* F, BW, DQ and VL, and the system saves zmm and masks */
+};
+
+static uint64_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static struct cpu detect(void) {
+    unsigned a, b, c, d;
+    struct cpu cpu = {0};
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA))
+        return cpu;
+    uint64_t xcr0 = read_xcr0();
+    if ((xcr0 & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return cpu;
+    cpu.avx2_fma = b & bit_AVX2;
+    unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    cpu.avx512 = cpu.avx2_fma && (b & wide) == wide && (xcr0 & 0xe6) == 0xe6;
+    return cpu;
+}
+
+const char *ms_cpu_features(void) {
+    struct cpu cpu = detect();
+    return cpu.avx512 ? "avx2 fma avx512" : cpu.avx2_fma ? "avx2 fma" : "";
+}
+
+const struct ms_kernels *const *ms_kernels_available(void) {
+    static const struct ms_kernels *const all[] = {&ms_kernels_reference, &ms_kernels_avx2, NULL};
+    static const struct ms_kernels *const plain[] = {&ms_kernels_reference, NULL};
+    return detect().avx2_fma ? all : plain;
+}
+
+#else
+
+const char *ms_cpu_features(void) {
+    return "";
+}
+
+const struct ms_kernels *const *ms_kernels_available(void) {
+    static const struct ms_kernels *const plain[] = {&ms_kernels_reference, NULL};
+    return plain;
+}
+
+#endif
+
+const struct ms_kernels *ms_kernels_choose(const char *name) {
+    const struct ms_kernels *chosen = NULL;
+    for (const struct ms_kernels *const *table = ms_kernels_available(); *table; table++)
+        if (!name || strcmp(name, (*table)->name) == 0)
+            chosen = *table;
+    return chosen;
+}

@@ -1,0 +1,31 @@
+/* From pixels of any size and format to the square of RGB bytes that the network takes. */
+#ifndef MS_PICTURE_PREPARE_H
+#define MS_PICTURE_PREPARE_H
+
+#include "base/arena.h"
+#include "minisim.h"
+
+#include <stdbool.h>
+
+/* How pictures become input. Every field is decided: nothing is "from the weights" here. */
+struct ms_preparation {
+    uint32_t size; /* side of the square */
+    minisim_geometry geometry;
+    uint32_t crop_size;  /* MINISIM_CROP: what the shorter side becomes first */
+    uint32_t pad_colour; /* MINISIM_PAD: 0xRRGGBB */
+    minisim_resample resample;
+    uint32_t background; /* 0xRRGGBB, under alpha */
+    bool preprocessed;   /* the picture must be size x size and is taken as it is */
+};
+
+/*
+ * Composites alpha, orients, cuts out the region, crops and resizes into `square`, size x size x 3
+ * bytes. Working memory comes from `arena` and goes back to it. BAD_ARGUMENT: a region outside,
+ * planes that make no sense; BAD_PICTURE: not of the input size though preprocessed, or refused by
+ * stb's resampler; OUT_OF_MEMORY.
+ */
+minisim_status ms_prepare_pixels(const minisim_pixels *pixels,
+                                 const struct ms_preparation *preparation, struct ms_arena *arena,
+                                 uint8_t *square, minisim_error *error);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * bench WEIGHTS [CPU]: the time of each layer (whole tensors, one after the other) and of the whole
+ * network (planned and fused, as `embed` runs it), as GMAC/s and as a share of the multiply-adds a
+ * second that this core reaches with nothing else to do, measured in the same run. One thread;
+ * medians.
+ */
+#include "net/run.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { repeats = 25, layers_max = 1024 };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n) {
+    qsort(values, n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+#if defined(__x86_64__)
+/* Twelve independent chains in registers: enough for two units with a latency of four. */
+__attribute__((target("avx2,fma"))) static double avx2_peak(void) {
+    double best = 0;
+    enum { rounds = 200000 };
+    for (int round = 0; round < repeats; round++) {
+        double start = now();
+        long left = rounds;
+        __asm__ volatile("vzeroall\n"
+                         "1:\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm0\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm1\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm2\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm3\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm4\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm5\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm6\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm7\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm8\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm9\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm10\n\t"
+                         "vfmadd231ps %%ymm15, %%ymm15, %%ymm11\n\t"
+                         "dec %0\n\t"
+                         "jnz 1b"
+                         : "+r"(left)
+                         :
+                         : "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8",
+                           "ymm9", "ymm10", "ymm11", "ymm15", "cc");
+        double rate = 12.0 * 8 * rounds / (now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+#endif
+
+static double peak_of(const char *table) {
+#if defined(__x86_64__)
+    if (strcmp(table, "avx2") == 0)
+        return avx2_peak();
+#endif
+    (void)table;
+    return 0;
+}
+
+struct layer_times {
+    char names[layers_max][40];
+    double macs[layers_max], times[layers_max][repeats];
+    size_t count, repeat, in_channels;
+    double last;
+};
+
+/* Called after each layer: what passed since the last call is its time. */
+static void take_time(void *user, const char *name, const float *values, size_t side,
+                      size_t channels) {
+    struct layer_times *t = user;
+    (void)values;
+    double passed = now() - t->last;
+    if (t->count < layers_max) {
+        bool depthwise = strstr(name, "depthwise") != NULL, stem = strcmp(name, "stem") == 0;
+        double inputs = stem ? 27 : depthwise ? 9 : (double)t->in_channels;
+        snprintf(t->names[t->count], sizeof t->names[0], "%s", name);
+        t->macs[t->count] = strcmp(name, "embedding") == 0
+                                ? 0
+                                : inputs * (double)channels * (double)side * (double)side;
+        t->times[t->count++][t->repeat] = passed;
+    }
+    t->in_channels = channels;
+    t->last = now();
+}
+
+static void print_row(const char *name, double seconds, double macs, double peak) {
+    printf("%-22s %9.1f us %8.2f MMAC %7.2f GMAC/s", name, seconds * 1e6, macs / 1e6,
+           macs / seconds / 1e9);
+    if (peak > 0)
+        printf(" %5.1f %%", 100 * macs / seconds / peak);
+    printf("\n");
+}
+
+static void bench_layers(const minisim_model *model, const uint8_t *square, double peak) {
+    struct layer_times *t = calloc(1, sizeof *t);
+    if (!t)
+        return;
+    for (t->repeat = 0; t->repeat < repeats; t->repeat++) {
+        t->count = 0;
+        t->last = now();
+        ms_run_layers(model, square, take_time, t, NULL);
+    }
+    double all = 0, macs = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        double seconds = median(t->times[i], repeats);
+        print_row(t->names[i], seconds, t->macs[i], peak);
+        all += seconds;
+        macs += t->macs[i];
+    }
+    print_row("sum of the layers", all, macs, peak);
+    free(t);
+}
+
+static void bench_network(minisim_context *context, const minisim_model *model,
+                          const uint8_t *square, double peak) {
+    double times[4 * repeats];
+    minisim_model_info info = {.size = sizeof info};
+    minisim_model_describe(model, &info);
+    float *embedding = calloc(minisim_model_dimension(model), sizeof *embedding);
+    minisim_pixels pixels = {.pixels = square,
+                             .width = info.input_size,
+                             .height = info.input_size,
+                             .format = MINISIM_RGB};
+    for (size_t i = 0; i < 4 * repeats && embedding; i++) {
+        double start = now();
+        if (minisim_embed_pixels(context, &pixels, embedding))
+            fprintf(stderr, "bench: %s\n", minisim_context_error(context));
+        times[i] = now() - start;
+    }
+    print_row("network, as embed runs", median(times, 4 * repeats), (double)info.multiply_adds,
+              peak);
+    free(embedding);
+}
+
+int main(int argc, char **argv) {
+    minisim_error error;
+    minisim_model *model;
+    minisim_context *context;
+    minisim_model_options options = {.size = sizeof options, .cpu = argc > 2 ? argv[2] : NULL};
+    if (argc < 2 || minisim_model_open(argv[1], &options, &model, &error)) {
+        fprintf(stderr, "bench: %s\n", argc < 2 ? "bench WEIGHTS [CPU]" : error.text);
+        return 2;
+    }
+    minisim_context_options preprocessed = {.size = sizeof preprocessed, .preprocessed = 1};
+    size_t side = minisim_model_input_size(model);
+    uint8_t *square = malloc(side * side * 3);
+    if (!square || minisim_context_open(model, &preprocessed, &context, &error))
+        return 4;
+    for (size_t i = 0; i < side * side * 3; i++)
+        square[i] = (uint8_t)(i * 2654435761u >> 13);
+    /* The layers' tensors stay mapped from one repetition to the next. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    double peak = peak_of(minisim_model_cpu(model));
+    printf("CPU: %s; kernels: %s; input %zu; peak of one core: %.1f GMAC/s\n", ms_cpu_features(),
+           minisim_model_cpu(model), side, peak / 1e9);
+    bench_layers(model, square, peak);
+    bench_network(context, model, square, peak);
+    minisim_context_close(context);
+    minisim_model_close(model);
+    free(square);
+    return 0;
+}

@@ -1,0 +1,440 @@
+#!/bin/bash
+# The program as its users meet it: tests/cli.sh PROGRAM prints TAP. Pictures are made here, but for
+# one small JPEG. Runs as root, too: what may not be read or written is then tried as nobody.
+export LC_ALL=C
+program=$(readlink -f "${1:?usage: tests/cli.sh PROGRAM}")
+jpeg=$(readlink -f "$(dirname "$0")/pictures/cli-small.jpg")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/minisim-cli-XXXXXX") || exit 1
+trap 'chmod -R u+rwx "$dir"; rm -rf "$dir"' EXIT
+chmod 755 "$dir"
+out=$dir/out err=$dir/err
+
+# Copies that nobody can read, wherever the checkout lies.
+weights=$("$program" info --json | sed 's/.*"file":{"text":"\([^"]*\)".*/\1/')
+[ -r "$weights" ] || { echo "Bail out! $program finds no weights"; exit 1; }
+cp "$program" "$dir/minisim" && cp "$weights" "$dir/weights.msw" || exit 1
+chmod 755 "$dir/minisim" "$dir/weights.msw"
+minisim=$dir/minisim
+export MINISIM_WEIGHTS=$dir/weights.msw
+
+n=0 failed=0
+# check NAME FUNCTION: runs it in a folder of its own; any command that fails is its failure.
+check() {
+    n=$((n + 1))
+    mkdir "$dir/$2" && chmod 777 "$dir/$2"
+    (set -e; cd "$dir/$2"; "$2") >"$dir/log" 2>&1
+    if [ $? = 0 ]; then
+        echo "ok $n - $1"
+    else
+        echo "not ok $n - $1"
+        cat "$dir/log" "$err" | tail -n 10 | cut -c1-200 | sed 's/^/# /'
+        failed=1
+    fi
+}
+
+# expect STATUS COMMAND...: its output goes to $out, its messages to $err.
+expect() {
+    local wanted=$1 status=0
+    shift
+    timeout 60 "$@" >"$out" 2>"$err" || status=$?
+    [ $status = "$wanted" ] || { echo "status $status, not $wanted: $*"; return 1; }
+}
+
+# refute COMMAND...: it must fail.
+refute() {
+    if "$@"; then
+        echo "succeeds: $*"
+        return 1
+    fi
+}
+
+as_nobody=
+[ "$(id -u)" = 0 ] && as_nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+
+# picture FILE SEED: 8 x 8 pixels.
+picture() {
+    awk -v seed="$2" 'BEGIN {
+        srand(seed); printf "P6 8 8 255\n"
+        for (i = 0; i < 192; i++) printf "%c", 32 + int(rand() * 90)
+    }' >"$1"
+}
+
+lines() { # lines COUNT FILE
+    [ "$(wc -l <"$2")" = "$1" ] || { echo "$(wc -l <"$2") lines, not $1, in $2"; return 1; }
+}
+
+nothing_left() { # no unfinished output in this folder
+    refute ls .minisim-*
+}
+
+# ---- rows ----
+
+formats() {
+    for i in 1 2 3; do picture $i.ppm $i; done
+    for f in text json csv npy f32; do
+        expect 0 "$minisim" embed --format $f -o rows.$f 1.ppm 2.ppm 3.ppm
+        expect 0 "$minisim" embed --format $f 1.ppm 2.ppm 3.ppm
+        cmp "$out" rows.$f
+        [ ! -s "$err" ]
+    done
+    nothing_left
+    cut -f2 rows.text | tr ' ' '\n' >values
+    columns=$(($(wc -l <values) / 3))
+    [ $columns -ge 1280 ]
+    sed 's/.*"embedding":\[\(.*\)\]}$/\1/' rows.json | tr ',' '\n' | cmp - values
+    head -1 rows.json | grep -q '^{"schema":1,"path":{"text":"1.ppm"},"embedding":\['
+    tail -n +2 rows.csv | tr -d '\r' | cut -d, -f2- | tr ',' '\n' | cmp - values
+    head -1 rows.csv | grep -q "^path,e0,e1,.*,e$((columns - 1))"$'\r$'
+    head -c 128 rows.npy | grep -qa "'descr': '<f4', 'fortran_order': False, 'shape': (3, $columns), }"
+    tail -c +129 rows.npy | cmp - rows.f32
+    [ "$(wc -c <rows.f32)" = $((12 * columns)) ]
+    od -An -v -tf4 -w4 --endian=little rows.f32 | paste - values | awk '
+        { d = $1 - $2; if (d < 0) d = -d; if (d > 1e-6 * ($2 + 1e-9) || $2 < 0 || $2 > 6) bad++; sum += $2 }
+        END { exit bad > 0 || sum == 0 }'
+}
+
+order() {
+    for i in $(seq 20); do picture $i.ppm $i; done
+    names=$(seq 20 -1 1 | sed 's/$/.ppm/')
+    expect 0 "$minisim" embed --threads 1 $names
+    cp "$out" one
+    cut -f1 one | cmp - <(printf '%s\n' $names)
+    for t in 2 7; do
+        expect 0 "$minisim" embed --threads $t $names
+        cmp "$out" one
+    done
+    for name in $names; do "$minisim" embed $name; done | cmp - one
+}
+
+unit_length() {
+    picture 1.ppm 1
+    expect 0 "$minisim" embed --normalize 1.ppm
+    cut -f2 "$out" | tr ' ' '\n' | awk '{ s += $1 * $1 } END { exit !(s > 0.99999 && s < 1.00001) }'
+}
+
+standard_input() {
+    picture 1.ppm 1
+    expect 0 "$minisim" embed --format f32 1.ppm
+    mv "$out" file
+    expect 0 "$minisim" embed --format f32 - <1.ppm
+    cmp "$out" file
+    expect 0 "$minisim" embed - <1.ppm
+    grep -q $'^-\t' "$out"
+    expect 1 "$minisim" embed --max-file-size 100 - <1.ppm
+    grep -q -- '^minisim: -: ' "$err"
+}
+
+# ---- what is no picture ----
+
+troublemakers() {
+    for i in $(seq 10 29); do picture good$i.ppm $i; done
+    head -c 500 "$jpeg" >cut.jpg
+    echo 'this is no picture' >text.png
+    : >empty.jpg
+    cp good10.ppm secret.ppm
+    chmod 000 secret.ppm
+    mkfifo fifo.jpg
+}
+
+named() {
+    troublemakers
+    expect 1 timeout 20 $as_nobody "$minisim" embed --threads 2 \
+        cut.jpg good1*.ppm text.png empty.jpg secret.ppm fifo.jpg good2*.ppm
+    lines 20 "$out"
+    cut -f1 "$out" | cmp - <(ls good*)
+    lines 5 "$err"
+    for name in cut.jpg text.png empty.jpg secret.ppm fifo.jpg; do
+        grep -q "^minisim: $name: ..." "$err"
+    done
+    grep -q '^minisim: secret.ppm: Permission denied$' "$err"
+}
+
+walked() {
+    mkdir folder
+    (cd folder; troublemakers; mkdir x.jpg; mv good29.ppm x.jpg; cp good10.ppm .hidden.ppm)
+    expect 1 timeout 20 $as_nobody "$minisim" embed --threads 2 folder
+    lines 20 "$out"
+    cut -f1 "$out" | cmp - <(find folder -name 'good*' | sort)
+    lines 3 "$err"
+    grep -q '^minisim: folder/cut.jpg: ...' "$err"
+    grep -q '^minisim: folder/secret.ppm: Permission denied$' "$err"
+    grep -q '^minisim: left out: 1 FIFO, 1 empty, 1 text$' "$err"
+    expect 1 $as_nobody "$minisim" embed -q folder
+    lines 2 "$err"
+}
+
+walk_options() {
+    mkdir -p a/b a/skip
+    picture a/b/1.ppm 1; picture a/b.ppm 2; picture a/skip/3.ppm 3; picture a/4.ppm 4
+    ln -s ../a a/loop; ln -s 4.ppm a/5.ppm; ln -s nowhere a/6.ppm
+    expect 0 "$minisim" embed --exclude skip --exclude '4.*' a
+    cut -f1 "$out" | cmp - <(printf '%s\n' a/b.ppm a/b/1.ppm)
+    grep -q '^minisim: left out: 3 link$' "$err"
+    expect 1 "$minisim" embed -L a/
+    cut -f1 "$out" | cmp - <(printf '%s\n' a/4.ppm a/5.ppm a/b.ppm a/b/1.ppm a/skip/3.ppm)
+    grep -q '^minisim: a/6.ppm: No such file' "$err"
+    grep -q '^minisim: left out: 1 link to a folder above it$' "$err"
+}
+
+# ---- names ----
+
+strange_names() {
+    newline=$'a\nb.ppm' bytes=$'\xff\xfe.ppm' quote='"q", 1.ppm'
+    for name in "$newline" "$bytes" "$quote" ./-dash.ppm; do picture "$name" 1; done
+    expect 0 "$minisim" embed -- "$newline" "$bytes" "$quote" -dash.ppm
+    cut -f1 "$out" | cmp - <(printf '%s\n' '"a\nb.ppm"' '"\377\376.ppm"' '"\"q\", 1.ppm"' -dash.ppm)
+    expect 0 "$minisim" embed --json -- "$newline" "$bytes" "$quote" -dash.ppm
+    lines 4 "$out"
+    grep -qF '{"text":"a\u000ab.ppm"}' "$out"
+    grep -qF '{"bytes":"//4ucHBt"}' "$out"
+    grep -qF '{"text":"\"q\", 1.ppm"}' "$out"
+    expect 0 "$minisim" embed --format csv "$quote"
+    grep -q '^"""q"", 1.ppm",' "$out"
+    expect 1 "$minisim" embed $'no\nsuch\e[2J'
+    lines 1 "$err"
+    grep -qF 'minisim: "no\nsuch\033[2J": No such file' "$err"
+}
+
+lists() {
+    newline=$'a\nb.ppm'
+    picture "$newline" 1; picture 2.ppm 2; picture 3.ppm 3
+    printf '%s\0' "$newline" 3.ppm >list
+    expect 0 "$minisim" embed -0 --files-from list --ids-out ids -o rows 2.ppm
+    printf '%s\0' 2.ppm "$newline" 3.ppm | cmp - ids
+    lines 3 rows
+    printf '3.ppm\n\nnone.ppm\n2.ppm' >list
+    expect 1 "$minisim" embed --files-from - --ids-out - -o rows <list
+    cmp "$out" <(printf '3.ppm\n2.ppm\n')
+    { head -c 5000 /dev/zero | tr '\0' x; printf '\n2.ppm\n'; } >list
+    expect 1 "$minisim" embed --files-from list
+    lines 1 "$out"
+    grep -q 'longer than 4,096 bytes' "$err"
+    expect 1 "$minisim" embed --files-from nowhere
+}
+
+# ---- distances ----
+
+classic() { # caterpillar, cat, table as float64
+    d1='\232\231\231\231\231\231\271\077' d2='\232\231\231\231\231\231\311\077'
+    d12='\270\036\205\353\121\270\276\077' d8='\232\231\231\231\231\231\351\077'
+    d6='\063\063\063\063\063\063\343\077'
+    { printf '\223NUMPY\001\000v\000%-117s\n' "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 3), }"
+      printf "$d1$d1$d2$d2$d12$d2$d8$d6$d6"; } >words.npy
+    expect 0 "$minisim" compare --vectors words.npy --metric all
+    awk -F'\t' '
+        function near(x, y) { return x - y < 1e-6 && y - x < 1e-6 }
+        NR == 1 { good += $0 == "# cosine distance to row 0 (smaller is closer)" }
+        NR == 2 { good += near($1, 0.0433108) && $2 == "row 1" }
+        NR == 3 { good += near($1, 0.0898179) && $2 == "row 2" }
+        NR == 4 { good += $0 == "# euclidean distance to row 0 (smaller is closer)" }
+        NR == 5 { good += near($1, 0.1019804) }
+        NR == 6 { good += near($1, 0.9486833) }
+        NR == 7 { good += $0 == "# dot product with row 0 (larger is closer)" }
+        NR == 8 { good += near($1, 0.072) }
+        NR == 9 { good += near($1, 0.26) }
+        END { exit good != 9 || NR != 9 }' "$out"
+    expect 0 "$minisim" compare --vectors words.npy --matrix
+    lines 5 "$out"
+    head -c 150 words.npy >cut.npy
+    expect 1 "$minisim" compare --vectors cut.npy
+    grep -q '^minisim: cut.npy: ..*72' "$err" || grep -q '^minisim: cut.npy: ..*22 bytes' "$err"
+}
+
+pictures_compared() {
+    picture 1.ppm 1; picture 2.ppm 2; cp 1.ppm same.ppm
+    expect 0 "$minisim" compare 1.ppm same.ppm 2.ppm 1.ppm
+    [ "$(sed -n 2p "$out")" = $'0\tsame.ppm' ]
+    [ "$(sed -n 4p "$out")" = $'0\t1.ppm' ]
+    sed -n 3p "$out" | awk -F'\t' '{ exit !($1 > 0 && $1 <= 2 && $2 == "2.ppm") }'
+    distance=$(sed -n 3p "$out" | cut -f1)
+    expect 0 "$minisim" compare --json 1.ppm 2.ppm
+    [ "$(cat "$out")" = '{"schema":1,"closer":{"cosine":"smaller"},"distances":[{"a":{"text":"1.ppm"},"b":{"text":"2.ppm"},"cosine":'"$distance"'}]}' ]
+    expect 0 "$minisim" compare --matrix --metric euclidean 1.ppm 2.ppm - <same.ppm
+    lines 5 "$out"
+    awk 'NR > 2 { good += $(NR - 1) == 0 } END { exit good != 3 }' "$out"
+    expect 1 "$minisim" compare 1.ppm none.ppm 2.ppm
+    lines 2 "$out"
+    expect 1 "$minisim" compare none.ppm 1.ppm 2.ppm
+    lines 0 "$out"
+    expect 1 "$minisim" compare 1.ppm .
+    grep -q '^minisim: \.: this is a folder' "$err"
+}
+
+# ---- what the program says about itself ----
+
+info() {
+    expect 0 "$minisim" info
+    grep -q '^  each thread  *[0-9,]* bytes' "$out"
+    grep -q '^  embedding id  *[0-9a-f]\{64\}$' "$out"
+    expect 0 "$minisim" info --json "$MINISIM_WEIGHTS"
+    lines 1 "$out"
+    grep -q '"each_thread":[1-9].*"picture_at_most":2147483648.*"kernels":"' "$out"
+    id=$(grep -o '"embedding_id":"[^"]*"' "$out")
+    expect 0 "$minisim" info --json --resample bicubic --geometry pad:102030 --max-memory 64M
+    grep -q '"geometry":"pad","pad_colour":"102030","resample":"bicubic"' "$out"
+    grep -q '"picture_at_most":67108864' "$out"
+    refute grep -F "$id" "$out"
+}
+
+help() {
+    shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
+    pictures='--threads --preprocessed --roi --no-orientation --background'
+    for verb in embed compare info; do
+        case $verb in
+        embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize
+                        --files-from -0, --null --exclude -L, --follow --progress -q, --quiet" ;;
+        compare) options="$shared $pictures --metric --matrix --vectors --format --json" ;;
+        info) options="$shared --format --json" ;;
+        esac
+        expect 0 "$minisim" $verb --help
+        cp "$out" help
+        for option in $options -h, -V,; do grep -q -- "^ .* $option" help; done
+        refute grep '.\{91\}' help
+        expect 0 "$minisim" help $verb
+        cmp "$out" help
+        # What help shows is taken: none is unknown.
+        for option in $(grep -o '^ .*--[a-z-]*' help | grep -o -- '--[a-z-]*'); do
+            "$minisim" $verb $option >/dev/null 2>said </dev/null || true
+            refute grep 'unknown option' said
+        done
+    done
+    expect 0 "$minisim" --help
+    expect 0 "$minisim" -h
+    for verb in embed compare info help; do grep -q "^  $verb " "$out"; done
+    expect 0 "$minisim" --version
+    grep -q '^minisim [0-9]' "$out"
+}
+
+wrong_usage() {
+    picture 1.ppm 1
+    expect 2 "$minisim"
+    grep -q 'Usage' "$err"
+    expect 2 "$minisim" emebd 1.ppm
+    grep -q 'did you mean embed?' "$err"
+    expect 2 "$minisim" 1.ppm
+    grep -q 'did you mean minisim embed 1.ppm?' "$err"
+    expect 2 "$minisim" embed --wieghts x 1.ppm
+    grep -q 'did you mean --weights?' "$err"
+    expect 2 "$minisim" embed --format xml 1.ppm
+    grep -q 'text, json, csv, npy or f32' "$err"
+    expect 2 "$minisim" embed --cpu 8086 1.ppm
+    expect 2 "$minisim" embed
+    expect 2 "$minisim" embed - -
+    expect 2 "$minisim" embed -o x --ids-out x 1.ppm
+    expect 2 "$minisim" compare 1.ppm
+    expect 2 "$minisim" info a b
+    expect 2 "$minisim" help emebd
+    lines 0 "$out"
+}
+
+no_weights() {
+    picture 1.ppm 1
+    expect 3 "$minisim" embed --weights nowhere.msw 1.ppm
+    grep -q '^minisim: nowhere.msw: No such file' "$err"
+    expect 3 "$minisim" embed -o rows --weights 1.ppm 1.ppm
+    [ ! -e rows ]
+    MINISIM_WEIGHTS=nowhere.msw expect 3 "$minisim" info
+    [ -e /usr/local/share/minisim ] || {
+        MINISIM_WEIGHTS= expect 3 "$minisim" embed 1.ppm
+        grep -q -- '--weights FILE' "$err"
+    }
+}
+
+# ---- outputs ----
+
+disk_full() {
+    [ -e /dev/full ] || return 0
+    picture 1.ppm 1; picture 2.ppm 2
+    for f in text json csv npy f32; do
+        expect 4 "$minisim" embed --format $f -o /dev/full 1.ppm
+        grep -q '^minisim: /dev/full: No space left on device$' "$err"
+    done
+    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' info --help; do
+        expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" $arguments
+        grep -q '^minisim: standard output: No space left on device$' "$err"
+        lines 1 "$err"
+    done
+    expect 4 bash -c 'exec "$@" >&-' - "$minisim" embed 1.ppm
+    grep -q '^minisim: standard output: Bad file descriptor$' "$err"
+}
+
+closed_pipe() {
+    picture 1.ppm 1
+    names=$(yes 1.ppm | head -100)
+    for f in text json npy; do
+        bash -c '"$@" 2>"$0" | head -c 100 >/dev/null; echo ${PIPESTATUS[0]}' \
+            "$err" "$minisim" embed --format $f --ids-out ids $names >status
+        [ "$(cat status)" = 141 ]
+        [ ! -s "$err" ]
+        [ ! -e ids ]
+        nothing_left
+    done
+}
+
+half_written() {
+    picture 1.ppm 1
+    mkdir locked
+    echo old >locked/rows
+    chmod 755 locked
+    expect 4 $as_nobody "$minisim" embed -o locked/new "$PWD/1.ppm" || [ -z "$as_nobody" ]
+    [ ! -e locked/new ] || [ -z "$as_nobody" ]
+    expect 4 "$minisim" embed -o nowhere/rows 1.ppm
+    echo old >rows
+    expect 4 "$minisim" embed -o rows --ids-out /dev/full 1.ppm
+    [ "$(cat rows)" = old ]
+    nothing_left
+    expect 1 "$minisim" embed -o rows 1.ppm none.ppm
+    lines 1 rows
+    nothing_left
+}
+
+interrupted() {
+    picture 1.ppm 1
+    mkfifo list
+    timeout 60 "$minisim" embed --files-from list -o rows --ids-out - >ids 2>"$err" &
+    job=$!
+    exec 9<>list
+    echo 1.ppm >&9
+    echo 1.ppm >&9
+    for i in $(seq 100); do [ -s ids ] && break; sleep 0.1; done
+    [ -s ids ]
+    kill -TERM $job
+    status=0
+    wait $job || status=$?
+    exec 9>&-
+    [ $status = 130 ]
+    [ ! -e rows ]
+    nothing_left
+}
+
+progress() {
+    picture 1.ppm 1
+    expect 1 "$minisim" embed --progress always -o rows 1.ppm none.ppm 1.ppm
+    tr '\r' '\n' <"$err" | grep -q '^[123] of 3 pictures, '
+    tr '\r' '\n' <"$err" | grep -q '^minisim: none.ppm: No such file'
+    expect 0 "$minisim" embed --progress never -o rows 1.ppm
+    [ ! -s "$err" ]
+}
+
+check 'all formats hold the same values' formats
+check 'rows keep the order of their names, whatever the threads' order
+check '--normalize gives length 1' unit_length
+check 'a picture on standard input' standard_input
+check 'what is no picture: named' named
+check 'what is no picture: met on a walk' walked
+check 'walks: --exclude, -L, loops, links to nothing' walk_options
+check 'names with newlines, quotes, bytes that are no UTF-8, dashes' strange_names
+check '--files-from, --ids-out, -0' lists
+check 'compare: the classic words' classic
+check 'compare: pictures' pictures_compared
+check 'info' info
+check 'help mentions each option' help
+check 'wrong usage: status 2 and a hint' wrong_usage
+check 'no weights: status 3' no_weights
+check 'no room to write: status 4' disk_full
+check 'a closed pipe ends quietly' closed_pipe
+check 'nothing half-written' half_written
+check 'an interrupt leaves nothing: status 130' interrupted
+check 'progress' progress
+echo "1..$n"
+exit $failed

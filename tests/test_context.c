@@ -1,0 +1,269 @@
+/*
+ * Contexts and batches: one embedding whatever the way in, the memory, the threads, the tables and
+ * the caller's floating-point environment; and the promised memory.
+ */
+#include "minisim.h"
+#include "support.h"
+
+#include <fenv.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+#include <cmocka.h>
+
+enum { side = 64, pictures = 40, dimension = 1280 };
+
+static minisim_model *model;
+static uint8_t *squares[pictures]; /* [side][side][3] */
+static float expected[pictures][dimension];
+
+static minisim_pixels pixels_of(const uint8_t *square) {
+    return (minisim_pixels){.pixels = square, .width = side, .height = side, .format = MINISIM_RGB};
+}
+
+static minisim_context *open_context(const minisim_context_options *options) {
+    minisim_context *context;
+    minisim_error error;
+    if (minisim_context_open(model, options, &context, &error))
+        fail_msg("%s", error.text);
+    return context;
+}
+
+static int open_model(void **state) {
+    (void)state;
+    size_t size;
+    uint64_t seed = 11;
+    uint8_t *file = make_weights(
+        &(struct recipe){.width = 0.35, .input_size = side, .type = 0, .batch_norm = true}, &size);
+    minisim_status status = minisim_model_open_memory(file, size, NULL, &model, NULL);
+    free(file);
+    if (status)
+        return -1;
+    minisim_context *context = open_context(NULL);
+    for (size_t p = 0; p < pictures; p++) {
+        squares[p] = malloc(side * side * 3);
+        for (size_t i = 0; squares[p] && i < side * side * 3; i++)
+            squares[p][i] = (uint8_t)next_random(&seed);
+        minisim_pixels pixels = pixels_of(squares[p]);
+        if (minisim_embed_pixels(context, &pixels, expected[p]))
+            return -1;
+    }
+    minisim_context_close(context);
+    return memcmp(expected[0], expected[1], sizeof expected[0]) == 0 ? -1 : 0;
+}
+
+static int close_model(void **state) {
+    (void)state;
+    for (size_t p = 0; p < pictures; p++)
+        free(squares[p]);
+    minisim_model_close(model);
+    return 0;
+}
+
+/* A picture as a PPM file in memory. */
+static size_t make_ppm(const uint8_t *square, uint8_t *ppm) {
+    int header = sprintf((char *)ppm, "P6 %d %d 255\n", side, side);
+    memcpy(ppm + header, square, side * side * 3);
+    return (size_t)header + side * side * 3;
+}
+
+static void every_way_in(void **state) {
+    (void)state;
+    uint8_t ppm[side * side * 3 + 64];
+    float got[dimension];
+    size_t size = make_ppm(squares[0], ppm);
+    minisim_context *context = open_context(NULL);
+    assert_int_equal(minisim_embed_memory(context, ppm, size, NULL, got), MINISIM_OK);
+    assert_memory_equal(got, expected[0], sizeof got);
+    char path[] = "/tmp/minisim-test-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(ppm, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    memset(got, 0, sizeof got);
+    assert_int_equal(minisim_embed_file(context, path, NULL, got), MINISIM_OK);
+    assert_memory_equal(got, expected[0], sizeof got);
+    remove(path);
+    /* A failure leaves the embedding alone, says why, and the context goes on. */
+    assert_int_equal(minisim_embed_file(context, path, NULL, got), MINISIM_BAD_FILE);
+    assert_non_null(strstr(minisim_context_error(context), "No such file"));
+    assert_memory_equal(got, expected[0], sizeof got);
+    assert_int_equal(minisim_embed_memory(context, "hello world", 11, NULL, got),
+                     MINISIM_NO_PICTURE);
+    assert_non_null(strstr(minisim_context_error(context), "text"));
+    assert_int_equal(minisim_embed_memory(context, ppm, size - 1, NULL, got), MINISIM_BAD_PICTURE);
+    assert_int_equal(minisim_embed_memory(context, ppm, size, NULL, got), MINISIM_OK);
+    assert_string_equal(minisim_context_error(context), "");
+    minisim_context_close(context);
+}
+
+static void limits(void **state) {
+    (void)state;
+    uint8_t ppm[side * side * 3 + 64];
+    float got[dimension];
+    size_t size = make_ppm(squares[0], ppm);
+    minisim_context_options options[3] = {
+        {.size = sizeof *options, .max_pixels = side * side - 1},
+        {.size = sizeof *options, .max_memory = 4000},
+        {.size = sizeof *options, .max_file_size = size - 1},
+    };
+    static const char *const names[3] = {"--max-pixels", "--max-memory", "--max-file-size"};
+    for (size_t i = 0; i < 3; i++) {
+        minisim_context *context = open_context(&options[i]);
+        assert_int_equal(minisim_embed_memory(context, ppm, size, NULL, got), MINISIM_BAD_PICTURE);
+        assert_non_null(strstr(minisim_context_error(context), names[i]));
+        minisim_context_close(context);
+    }
+}
+
+static void memory_handed_over(void **state) {
+    (void)state;
+    size_t bytes;
+    float got[dimension];
+    minisim_context *context;
+    minisim_error error;
+    assert_int_equal(minisim_context_size(model, NULL, &bytes, &error), MINISIM_OK);
+    void *memory = aligned_alloc(64, bytes);
+    assert_non_null(memory);
+    memset(memory, 0xff, bytes);
+    minisim_context_options options = {
+        .size = sizeof options, .memory = memory, .memory_size = bytes};
+    assert_int_equal(minisim_context_open(model, &options, &context, &error), MINISIM_OK);
+    minisim_pixels pixels = pixels_of(squares[3]);
+    assert_int_equal(minisim_embed_pixels(context, &pixels, got), MINISIM_OK);
+    assert_memory_equal(got, expected[3], sizeof got);
+    minisim_context_close(context);
+    options.memory_size = bytes - 1;
+    assert_int_equal(minisim_context_open(model, &options, &context, &error),
+                     MINISIM_OUT_OF_MEMORY);
+    free(memory);
+}
+
+static void any_float_environment(void **state) {
+    (void)state;
+    float got[dimension];
+    minisim_context *context = open_context(NULL);
+    minisim_pixels pixels = pixels_of(squares[0]);
+    fesetround(FE_UPWARD);
+#if defined(__SSE__)
+    _mm_setcsr(_mm_getcsr() | 0x8040); /* flush to zero, denormals are zero */
+#endif
+    minisim_status status = minisim_embed_pixels(context, &pixels, got);
+    assert_int_equal(fegetround(), FE_UPWARD);
+#if defined(__SSE__)
+    assert_int_equal(_mm_getcsr() & 0x8040, 0x8040);
+    _mm_setcsr(_mm_getcsr() & ~0x8040u);
+#endif
+    fesetround(FE_TONEAREST);
+    assert_int_equal(status, MINISIM_OK);
+    assert_memory_equal(got, expected[0], sizeof got);
+    minisim_context_close(context);
+}
+
+struct feed {
+    minisim_pixels pixels[pictures];
+    size_t next, rows, stop_after;
+    int failures;
+};
+
+static int next_input(void *user, minisim_input *input) {
+    struct feed *feed = user;
+    if (feed->next == pictures)
+        return 0;
+    feed->pixels[feed->next] = pixels_of(squares[feed->next]);
+    if (feed->next % 7 == 6)
+        feed->pixels[feed->next].width = 0; /* a picture that fails */
+    input->pixels = &feed->pixels[feed->next];
+    input->tag = squares[feed->next++];
+    return 1;
+}
+
+static int take_row(void *user, const minisim_row *row) {
+    struct feed *feed = user;
+    bool fails = feed->rows % 7 == 6;
+    if (row->index != feed->rows || row->input->tag != squares[feed->rows] ||
+        (row->status != MINISIM_OK) != fails || (row->embedding == NULL) != fails ||
+        (row->error[0] != '\0') != fails ||
+        (!fails && memcmp(row->embedding, expected[feed->rows], sizeof expected[0]) != 0))
+        feed->failures++;
+    return ++feed->rows == feed->stop_after;
+}
+
+static void batches(void **state) {
+    (void)state;
+    minisim_context *contexts[4];
+    for (size_t i = 0; i < 4; i++)
+        contexts[i] = open_context(NULL);
+    for (size_t threads = 1; threads <= 4; threads++) {
+        struct feed feed = {.stop_after = SIZE_MAX};
+        assert_int_equal(minisim_embed_batch(contexts, threads, next_input, take_row, &feed),
+                         MINISIM_OK);
+        assert_int_equal(feed.rows, pictures);
+        assert_int_equal(feed.failures, 0);
+        struct feed cut = {.stop_after = 5};
+        assert_int_equal(minisim_embed_batch(contexts, threads, next_input, take_row, &cut),
+                         MINISIM_CANCELLED);
+        assert_int_equal(cut.rows, 5);
+        assert_int_equal(cut.failures, 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        minisim_context_close(contexts[i]);
+}
+
+static void embedding_ids(void **state) {
+    (void)state;
+    char id[65], other[65];
+    minisim_context_options options[3] = {{.size = sizeof *options},
+                                          {.size = sizeof *options, .resample = MINISIM_BICUBIC},
+                                          {.size = sizeof *options, .preprocessed = 1}};
+    for (size_t i = 0; i < 3; i++) {
+        minisim_context *context = open_context(&options[i]);
+        assert_int_equal(minisim_context_embedding_id(context, i ? other : id), MINISIM_OK);
+        minisim_context_close(context);
+        if (i == 1)
+            assert_string_not_equal(id, other);
+    }
+    assert_int_equal(strlen(id), 64);
+    assert_string_equal(id, other); /* what is preprocessed counts as what the weights say */
+}
+
+/* The same id on every table, although each packs its weights in its own way. */
+static void ids_of_every_table(void **state) {
+    (void)state;
+    char ids[2][65];
+    static const char *const names[2] = {"reference", NULL};
+    size_t size;
+    uint8_t *file = make_weights(&(struct recipe){.width = 0.35, .input_size = 32}, &size);
+    for (size_t i = 0; i < 2; i++) {
+        minisim_model_options options = {.size = sizeof options, .cpu = names[i]};
+        minisim_model *other;
+        minisim_context *context;
+        assert_int_equal(minisim_model_open_memory(file, size, &options, &other, NULL), MINISIM_OK);
+        assert_int_equal(minisim_context_open(other, NULL, &context, NULL), MINISIM_OK);
+        assert_int_equal(minisim_context_embedding_id(context, ids[i]), MINISIM_OK);
+        minisim_context_close(context);
+        minisim_model_close(other);
+    }
+    assert_string_equal(ids[0], ids[1]);
+    free(file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_way_in),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(memory_handed_over),
+        cmocka_unit_test(any_float_environment),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(embedding_ids),
+        cmocka_unit_test(ids_of_every_table),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, open_model, close_model);
+}

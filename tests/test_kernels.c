@@ -1,0 +1,342 @@
+/*
+ * Every kernel table against the reference, bit for bit, and the reference against plain loops in
+ * double. Outputs stand between guard values, inputs at the very end of their memory, so that a
+ * kernel that reads or writes past its shape is found (by the guards, or by the address sanitizer).
+ */
+#include "base/fma.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { guard = 32 };
+static const float guard_value = -12345.0f;
+
+static uint64_t seed = 1;
+
+static uint32_t next_random(void) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 33);
+}
+
+/* -range to range; every 16th value is zero, half of those negative: signs of zero matter. */
+static float random_float(float range) {
+    uint32_t r = next_random();
+    if (r % 16 == 0)
+        return r % 32 ? 0.0f : -0.0f;
+    return ((float)next_random() / 1073741824.0f - 1.0f) * range;
+}
+
+static float *random_floats(size_t n, float range) {
+    float *x = malloc((n ? n : 1) * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = random_float(range);
+    return x;
+}
+
+/* n floats between guards. */
+static float *guarded(size_t n) {
+    float *x = malloc((n + 2 * guard) * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n + 2 * guard; i++)
+        x[i] = guard_value;
+    return x + guard;
+}
+
+static bool guards_stand(const float *x, size_t n) {
+    for (size_t i = 0; i < guard; i++)
+        if (x[-1 - (ptrdiff_t)i] != guard_value || x[n + i] != guard_value)
+            return false;
+    return true;
+}
+
+struct pointwise_case {
+    size_t pixels, inputs, outputs;
+    bool relu6, residual, partial;
+};
+
+/* Weights [inputs][outputs] into panels of `width`; returns the panels. */
+static float *pack(const float *plain, size_t inputs, size_t outputs, size_t width) {
+    size_t panels = (outputs + width - 1) / width;
+    float *packed = calloc(panels * inputs * width, sizeof *packed);
+    assert_non_null(packed);
+    for (size_t n = 0; n < outputs; n++)
+        for (size_t k = 0; k < inputs; k++)
+            packed[(n / width * inputs + k) * width + n % width] = plain[k * outputs + n];
+    return packed;
+}
+
+/* Runs a case on one table, K cut in two where `partial`, into `out` (already holding guards). */
+static void run_pointwise(const struct ms_kernels *table, const struct pointwise_case *c,
+                          const float *in, const float *weights, const float *bias,
+                          const float *residual, float *out) {
+    float *packed = pack(weights, c->inputs, c->outputs, table->panel);
+    size_t padded = (c->outputs + table->panel - 1) / table->panel * table->panel;
+    float *padded_bias = calloc(padded, sizeof *padded_bias);
+    assert_non_null(padded_bias);
+    memcpy(padded_bias, bias, c->outputs * sizeof *bias);
+    size_t cut = c->partial ? c->inputs / 2 : c->inputs;
+    struct ms_pointwise call = {.pixels = c->pixels,
+                                .inputs = cut,
+                                .outputs = c->outputs,
+                                .in = in,
+                                .in_stride = c->inputs,
+                                .out = out,
+                                .out_stride = c->outputs,
+                                .weights = packed,
+                                .panel_stride = c->inputs * table->panel,
+                                .bias = padded_bias};
+    if (c->partial) {
+        table->pointwise(&call);
+        call.in += cut;
+        call.inputs = c->inputs - cut;
+        call.weights += cut * table->panel;
+        call.bias = NULL;
+    }
+    call.residual = c->residual ? residual : NULL;
+    call.residual_stride = c->outputs;
+    call.relu6 = c->relu6;
+    table->pointwise(&call);
+    free(padded_bias);
+    free(packed);
+}
+
+static void against_double(const struct pointwise_case *c, const float *in, const float *weights,
+                           const float *bias, const float *residual, const float *out) {
+    for (size_t p = 0; p < c->pixels; p++)
+        for (size_t n = 0; n < c->outputs; n++) {
+            double sum = bias[n], size = fabs(sum);
+            for (size_t k = 0; k < c->inputs; k++) {
+                double product = (double)in[p * c->inputs + k] * weights[k * c->outputs + n];
+                sum += product;
+                size += fabs(product);
+            }
+            if (c->residual)
+                sum += residual[p * c->outputs + n];
+            if (c->relu6)
+                sum = sum > 0 ? (sum < 6 ? sum : 6) : 0;
+            double bound = (double)(c->inputs + 2) * 6e-8 * (size + 6);
+            assert_true(fabs(sum - (double)out[p * c->outputs + n]) <= bound);
+        }
+}
+
+static void check_pointwise(const struct pointwise_case *c) {
+    size_t n = c->pixels * c->outputs;
+    float *in = random_floats(c->pixels * c->inputs, 6);
+    float *weights = random_floats(c->inputs * c->outputs, 1);
+    float *bias = random_floats(c->outputs, 2);
+    float *residual = random_floats(n, 4);
+    float *expected = guarded(n);
+    run_pointwise(&ms_kernels_reference, c, in, weights, bias, residual, expected);
+    assert_true(guards_stand(expected, n));
+    against_double(c, in, weights, bias, residual, expected);
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        float *got = guarded(n);
+        run_pointwise(*t, c, in, weights, bias, residual, got);
+        if (memcmp(got, expected, n * sizeof *got) != 0 || !guards_stand(got, n))
+            fail_msg("%s: pointwise pixels %zu inputs %zu outputs %zu relu6 %d residual %d cut %d",
+                     (*t)->name, c->pixels, c->inputs, c->outputs, c->relu6, c->residual,
+                     c->partial);
+        free(got - guard);
+    }
+    free(expected - guard);
+    free(residual);
+    free(bias);
+    free(weights);
+    free(in);
+}
+
+static void pointwise_awkward(void **state) {
+    (void)state;
+    static const size_t channels[] = {1, 7, 8, 15, 16, 17, 24, 25, 40, 56};
+    static const size_t pixels[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 13, 49};
+    for (size_t i = 0; i < 10; i++)
+        for (size_t o = 0; o < 10; o++)
+            for (size_t p = 0; p < 11; p++)
+                for (unsigned flags = 0; flags < 8; flags++) {
+                    struct pointwise_case c = {.pixels = pixels[p],
+                                               .inputs = channels[i],
+                                               .outputs = channels[o],
+                                               .relu6 = flags & 1,
+                                               .residual = flags & 2,
+                                               .partial = (flags & 4) && channels[i] > 1};
+                    check_pointwise(&c);
+                }
+}
+
+static void pointwise_real(void **state) {
+    (void)state;
+    static const struct pointwise_case cases[] = {
+        {112, 27, 32, true, false, false},   {112, 32, 16, false, false, false},
+        {112, 16, 96, true, false, false},   {56, 96, 24, false, false, true},
+        {56, 24, 144, true, false, false},   {28, 192, 32, false, true, true},
+        {196, 64, 384, true, false, false},  {196, 576, 96, false, true, true},
+        {49, 960, 160, false, true, true},   {49, 960, 320, false, false, true},
+        {49, 320, 1280, true, false, false}, {1, 448, 1792, true, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_pointwise(&cases[i]);
+}
+
+static void residual_in_place(void **state) {
+    (void)state;
+    struct pointwise_case c = {.pixels = 13, .inputs = 9, .outputs = 21, .residual = true};
+    float *in = random_floats(13 * 9, 6), *weights = random_floats(9 * 21, 1);
+    float *bias = random_floats(21, 1), *residual = random_floats(13 * 21, 4);
+    float expected[13 * 21], got[13 * 21];
+    run_pointwise(&ms_kernels_reference, &c, in, weights, bias, residual, expected);
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        memcpy(got, residual, sizeof got);
+        run_pointwise(*t, &c, in, weights, bias, got, got);
+        assert_memory_equal(got, expected, sizeof got);
+    }
+    free(residual);
+    free(bias);
+    free(weights);
+    free(in);
+}
+
+struct depthwise_case {
+    size_t height, width, channels, stride, pad; /* pad: above and left */
+};
+
+static size_t outputs_of(size_t in, size_t stride) {
+    return (in + stride - 1) / stride;
+}
+
+static void run_depthwise(const struct ms_kernels *table, const struct depthwise_case *c,
+                          const float *in, const float *weights, const float *bias, float *out) {
+    size_t out_width = outputs_of(c->width, c->stride);
+    for (size_t y = 0; y < outputs_of(c->height, c->stride); y++) {
+        struct ms_depthwise call = {.in_width = c->width,
+                                    .out_width = out_width,
+                                    .channels = c->channels,
+                                    .stride = c->stride,
+                                    .pad_left = c->pad,
+                                    .in_stride = c->channels,
+                                    .out = out + y * out_width * c->channels,
+                                    .out_stride = c->channels,
+                                    .weights = weights,
+                                    .weight_stride = c->channels,
+                                    .bias = bias};
+        for (size_t row = 0; row < 3; row++) {
+            size_t at = y * c->stride + row;
+            if (at >= c->pad && at - c->pad < c->height)
+                call.rows[row] = in + (at - c->pad) * c->width * c->channels;
+        }
+        table->depthwise(&call);
+    }
+}
+
+static void depthwise_against_double(const struct depthwise_case *c, const float *in,
+                                     const float *weights, const float *bias, const float *out) {
+    size_t height = outputs_of(c->height, c->stride), width = outputs_of(c->width, c->stride);
+    for (size_t i = 0; i < height * width * c->channels; i++) {
+        size_t channel = i % c->channels, x = i / c->channels % width, y = i / c->channels / width;
+        double sum = bias[channel], size = fabs(sum);
+        for (size_t tap = 0; tap < 9; tap++) {
+            ptrdiff_t row = (ptrdiff_t)(y * c->stride + tap / 3) - (ptrdiff_t)c->pad;
+            ptrdiff_t column = (ptrdiff_t)(x * c->stride + tap % 3) - (ptrdiff_t)c->pad;
+            if (row < 0 || column < 0 || row >= (ptrdiff_t)c->height ||
+                column >= (ptrdiff_t)c->width)
+                continue;
+            size_t at = ((size_t)row * c->width + (size_t)column) * c->channels + channel;
+            double product = (double)in[at] * weights[tap * c->channels + channel];
+            sum += product;
+            size += fabs(product);
+        }
+        sum = sum > 0 ? (sum < 6 ? sum : 6) : 0;
+        assert_true(fabs(sum - (double)out[i]) <= 1e-6 * (size + 6));
+    }
+}
+
+static void check_depthwise(const struct depthwise_case *c) {
+    size_t n = outputs_of(c->height, c->stride) * outputs_of(c->width, c->stride) * c->channels;
+    float *in = random_floats(c->height * c->width * c->channels, 6);
+    float *weights = random_floats(9 * c->channels, 1);
+    float *bias = random_floats(c->channels, 1);
+    float *expected = guarded(n);
+    run_depthwise(&ms_kernels_reference, c, in, weights, bias, expected);
+    assert_true(guards_stand(expected, n));
+    depthwise_against_double(c, in, weights, bias, expected);
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        float *got = guarded(n);
+        run_depthwise(*t, c, in, weights, bias, got);
+        if (memcmp(got, expected, n * sizeof *got) != 0 || !guards_stand(got, n))
+            fail_msg("%s: depthwise %zux%zux%zu stride %zu pad %zu", (*t)->name, c->height,
+                     c->width, c->channels, c->stride, c->pad);
+        free(got - guard);
+    }
+    free(expected - guard);
+    free(bias);
+    free(weights);
+    free(in);
+}
+
+static void depthwise_shapes(void **state) {
+    (void)state;
+    static const size_t channels[] = {1, 7, 8, 15, 16, 17, 24, 96};
+    static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 14, 15};
+    for (size_t h = 0; h < 10; h++)
+        for (size_t w = 0; w < 10; w++)
+            for (size_t i = 0; i < 8; i++)
+                for (size_t stride = 1; stride <= 2; stride++)
+                    for (size_t pad = stride == 1; pad <= 1; pad++) {
+                        struct depthwise_case c = {sides[h], sides[w], channels[i], stride, pad};
+                        check_depthwise(&c);
+                    }
+}
+
+/* Operands of every exponent, sums that cancel, ties, subnormal results. */
+static void fma_emulation(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 3000000; i++) {
+        uint32_t bits[3] = {next_random() << 1 ^ next_random(), next_random() << 1 ^ next_random(),
+                            next_random() << 1 ^ next_random()};
+        float x[3];
+        memcpy(x, bits, sizeof x);
+        if (i % 3 == 1) /* the sum cancels all but the last bits of the product */
+            x[2] = -(x[0] * x[1]);
+        if (i % 3 == 2) /* a tie or nearly one */
+            x[0] = 1.0f + (float)(next_random() % 64) * FLT_EPSILON, x[1] = 1.0f,
+            x[2] = ldexpf((float)(next_random() % 8), -(int)(next_random() % 50));
+        float expected = fmaf(x[0], x[1], x[2]);
+        if (!isfinite(x[0]) || !isfinite(x[1]) || !isfinite(x[2]) || !isfinite(expected))
+            continue;
+        float got = ms_fma_emulated(x[0], x[1], x[2]);
+        if (memcmp(&got, &expected, sizeof got) != 0)
+            fail_msg("fma(%a, %a, %a) is %a, emulated %a", (double)x[0], (double)x[1], (double)x[2],
+                     (double)expected, (double)got);
+    }
+}
+
+static void choosing(void **state) {
+    (void)state;
+    assert_ptr_equal(ms_kernels_choose("reference"), &ms_kernels_reference);
+    assert_null(ms_kernels_choose("no such table"));
+    assert_non_null(ms_kernels_choose(NULL));
+    printf("# tables here:");
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        assert_ptr_equal(ms_kernels_choose((*t)->name), *t);
+        printf(" %s", (*t)->name);
+    }
+    printf("\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(choosing),          cmocka_unit_test(fma_emulation),
+        cmocka_unit_test(pointwise_awkward), cmocka_unit_test(pointwise_real),
+        cmocka_unit_test(residual_in_place), cmocka_unit_test(depthwise_shapes),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

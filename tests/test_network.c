@@ -1,0 +1,132 @@
+/*
+ * The network: planned, fused and streamed on every table, bit for bit what it gives a layer at a
+ * time with whole tensors on the reference; and its memory.
+ */
+#include "net/run.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void keep_last(void *user, const char *name, const float *values, size_t side,
+                      size_t channels) {
+    if (strcmp(name, "embedding") == 0)
+        memcpy(user, values, side * side * channels * sizeof *values);
+}
+
+static uint8_t *random_square(size_t side) {
+    uint64_t seed = side;
+    uint8_t *square = malloc(side * side * 3);
+    assert_non_null(square);
+    for (size_t i = 0; i < side * side * 3; i++)
+        square[i] = (uint8_t)next_random(&seed);
+    return square;
+}
+
+/* Runs the plan in memory that is poisoned, so that nothing is read before it is written. */
+static void run_planned(const minisim_model *model, const uint8_t *square, float *embedding) {
+    struct ms_plan plan;
+    size_t stage_count = model->info.blocks + 1;
+    struct ms_stage *stages = calloc(stage_count, sizeof *stages);
+    size_t *counts = calloc(2 * stage_count, sizeof *counts);
+    assert_non_null(stages);
+    assert_non_null(counts);
+    ms_plan_make(model, &plan, stages);
+    float *memory = aligned_alloc(64, plan.floats * sizeof *memory);
+    assert_non_null(memory);
+    memset(memory, 0xff, plan.floats * sizeof *memory); /* NaN */
+    struct ms_run run = {model, &plan, stages, counts, counts + stage_count, memory, square};
+    ms_run_network(&run, embedding);
+    free(memory);
+    free(counts);
+    free(stages);
+}
+
+static void check_recipe(const struct recipe *recipe) {
+    size_t size;
+    uint8_t *file = make_weights(recipe, &size);
+    float expected[4096], got[4096];
+    uint8_t *square = random_square(recipe->input_size);
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        minisim_model_options options = {.size = sizeof options, .cpu = (*t)->name};
+        minisim_error error;
+        minisim_model *model;
+        if (minisim_model_open_memory(file, size, &options, &model, &error))
+            fail_msg("%s", error.text);
+        size_t bytes = minisim_model_dimension(model) * sizeof *got;
+        if (*t == &ms_kernels_reference)
+            assert_int_equal(ms_run_layers(model, square, keep_last, expected, NULL), MINISIM_OK);
+        run_planned(model, square, got);
+        float largest = 0;
+        for (size_t i = 0; i < bytes / sizeof *got; i++)
+            largest = got[i] > largest ? got[i] : largest;
+        if (memcmp(got, expected, bytes) != 0 || !(largest > 0) || largest > 6)
+            fail_msg("%s: width %g size %u padding %u type %u bn %d expand_first %d: largest %g",
+                     (*t)->name, recipe->width, (unsigned)recipe->input_size,
+                     (unsigned)recipe->padding, (unsigned)recipe->type, recipe->batch_norm,
+                     recipe->expand_first, (double)largest);
+        minisim_model_close(model);
+    }
+    free(square);
+    free(file);
+}
+
+static void every_size(void **state) {
+    (void)state;
+    for (uint32_t size = 32; size <= 224; size += 32)
+        for (uint32_t padding = 0; padding < 2; padding++)
+            check_recipe(&(struct recipe){.width = 0.35,
+                                          .input_size = size,
+                                          .padding = padding,
+                                          .batch_norm = padding == 0,
+                                          .expand_first = size % 64 == 0});
+}
+
+static void every_width(void **state) {
+    (void)state;
+    static const double widths[] = {0.35, 0.5, 0.75, 1.0, 1.3, 1.4};
+    for (size_t w = 0; w < 6; w++)
+        for (uint32_t type = 0; type < 3; type++)
+            check_recipe(&(struct recipe){.width = widths[w],
+                                          .input_size = 64,
+                                          .padding = (uint32_t)w % 2,
+                                          .type = type,
+                                          .batch_norm = type != 1});
+}
+
+static void large_pictures(void **state) {
+    (void)state;
+    check_recipe(&(struct recipe){.width = 1.0, .input_size = 224, .batch_norm = true});
+    check_recipe(&(struct recipe){.width = 0.35, .input_size = 512, .padding = 1});
+}
+
+/* The promise of design and README: at most 1.3 MB for the network at width 1.0 and 224. */
+static void memory_of_the_plan(void **state) {
+    (void)state;
+    size_t size, bytes;
+    uint8_t *file =
+        make_weights(&(struct recipe){.width = 1.0, .input_size = 224, .type = 2}, &size);
+    minisim_model *model;
+    assert_int_equal(minisim_model_open_memory(file, size, NULL, &model, NULL), MINISIM_OK);
+    struct ms_plan plan;
+    struct ms_stage stages[18];
+    ms_plan_make(model, &plan, stages);
+    bytes = plan.floats * sizeof(float);
+    printf("# width 1.0 at 224: %zu bytes for the network\n", bytes);
+    assert_true(bytes <= 1300000);
+    minisim_model_close(model);
+    free(file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_size), cmocka_unit_test(every_width),
+                                       cmocka_unit_test(large_pictures),
+                                       cmocka_unit_test(memory_of_the_plan)};
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,164 @@
+"""The neutral description of a MobileNetV2 checkpoint, whatever file it came from.
+
+Takes the convolutions in the order in which a picture passes them, with the names that their
+tensors have in the source; gives msw.Layer objects. In order: the description, grouping into stem,
+blocks and head with all shapes checked, what follows from the shapes (width) or from the number of
+blocks (strides, where the source does not hold them).
+"""
+
+from dataclasses import dataclass
+
+import msw
+import numpy as np
+
+# Output channels of the 17 blocks at width 1.0, and which of them have stride 2.
+BLOCK_CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
+BLOCKS_WITH_STRIDE_2 = (1, 3, 6, 13)
+WIDTHS = (1.0, 0.5, 0.35, 0.75, 1.3, 1.4)
+
+
+class SourceError(Exception):
+    """The source cannot be used; the text says what is wrong with it."""
+
+
+@dataclass
+class Conv:
+    """A convolution as the source holds it, its weight already in the .msw file's layout.
+
+    `name` is the weight's name in the source. Stride, source and added are None where the source
+    does not say.
+    """
+
+    name: str
+    weight: np.ndarray
+    bn: tuple = None
+    bias: np.ndarray = None
+    stride: int = None
+    source: object = None  # identifies what goes in
+    added: object = None  # identifies what is added to the output
+
+
+@dataclass
+class Network:
+    layers: list
+    padding: str = None
+    input_size: int = None
+    has_graph: bool = False  # whether strides and additions stood in the source
+
+    @property
+    def blocks(self):
+        return sum(layer.name.endswith(".depthwise") for layer in self.layers)
+
+
+def shaped(tensors, name, shape):
+    """The tensor of this name, which must have this shape (None: any extent)."""
+    if name not in tensors:
+        raise SourceError(f"tensor {name} is missing")
+    got = tensors[name].shape
+    if len(got) != len(shape) or any(w not in (None, g) for w, g in zip(shape, got)):
+        wanted = ", ".join("any" if extent is None else str(extent) for extent in shape)
+        raise SourceError(f"tensor {name} has shape {list(got)}, a MobileNetV2's has [{wanted}]")
+    return tensors[name]
+
+
+def _fit(conv, kind, channels):
+    """The convolution is of this kind and takes this many channels; says which tensor does not fit."""
+    rank, wanted = {"stem": (4, "any, 3, 3, 3"), "depthwise": (3, f"{channels}, 3, 3"),
+                    "pointwise": (2, f"any, {channels}")}[kind]
+    got = conv.weight.shape
+    fits = len(got) == rank and min(got) >= 1 and max(got) <= msw.LARGEST_CHANNELS
+    if fits and kind == "stem":
+        fits = got[1:] == (3, 3, 3)
+    elif fits and kind == "depthwise":
+        fits = got == (channels, 3, 3)
+    elif fits:
+        fits = got[1] == channels
+    if not fits:
+        raise SourceError(f"tensor {conv.name} does not fit: [{wanted}] should stand here, it has "
+                          f"{list(got)}")
+    if kind == "pointwise" and conv.stride not in (None, 1):
+        raise SourceError(f"tensor {conv.name}: a 1 x 1 convolution with stride {conv.stride}")
+    parts = (conv.weight, *(conv.bn or ()), *(() if conv.bias is None else (conv.bias,)))
+    if not all(np.all(np.isfinite(part)) for part in parts):
+        raise SourceError(f"tensor {conv.name}, or its bias or BatchNorm, has a value that is not "
+                          "finite")
+    return got[0]
+
+
+def _stride(conv, default):
+    stride = default if conv.stride is None else conv.stride
+    if stride not in (1, 2):
+        raise SourceError(f"tensor {conv.name}: stride {stride}, a MobileNetV2 has 1 or 2")
+    return stride
+
+
+def _layer(name, conv, stride=0):
+    return msw.Layer(name, conv.weight, stride, conv.bn, conv.bias)
+
+
+def _check_addition(first, project, stride, channels, has_graph):
+    """The graph adds the block's input exactly where a MobileNetV2 does."""
+    if not has_graph:
+        return
+    wanted = stride == 1 and channels == project.weight.shape[0]
+    if (project.added is not None) != wanted or (wanted and project.added != first.source):
+        raise SourceError(f"behind tensor {project.name}: the block's input "
+                          f"{'is not' if wanted else 'must not be'} added here")
+
+
+def _is_pointwise(conv):
+    return conv.weight.ndim == 2
+
+
+def assemble(convs, padding=None, input_size=None, has_graph=False):
+    """Groups the convolutions into a Network, or names the first tensor that does not fit."""
+    rest = list(convs)
+
+    def take(kind, channels=0):
+        if not rest:
+            raise SourceError(f"the source ends where a {kind} convolution should follow")
+        conv = rest.pop(0)
+        return conv, _fit(conv, kind, channels)
+
+    stem, channels = take("stem")
+    layers = [_layer("stem", stem, _stride(stem, 2))]
+    block = 0
+    while len(rest) > 1:
+        first, expanded = rest[0], channels
+        if block or _is_pointwise(first):
+            conv, expanded = take("pointwise", channels)
+            if block == 0 and expanded != channels:
+                raise SourceError(f"tensor {conv.name} expands {channels} channels to {expanded}; "
+                                  "the first block of a MobileNetV2 does not")
+            layers.append(_layer(f"block.{block}.expand", conv))
+        conv, _ = take("depthwise", expanded)
+        stride = _stride(conv, 2 if block in BLOCKS_WITH_STRIDE_2 else 1)
+        layers.append(_layer(f"block.{block}.depthwise", conv, stride))
+        project, outputs = take("pointwise", expanded)
+        _check_addition(first, project, stride, channels, has_graph)
+        layers.append(_layer(f"block.{block}.project", project))
+        channels = outputs
+        block += 1
+    head, _ = take("pointwise", channels)
+    layers.append(_layer("head", head))
+    if not has_graph and block != len(BLOCK_CHANNELS):
+        raise SourceError(f"{block} blocks: the strides are known for {len(BLOCK_CHANNELS)} only, "
+                          "and this kind of file does not hold them")
+    return Network(layers, padding, input_size, has_graph)
+
+
+def _rounded(channels):
+    """TensorFlow's rounding to a multiple of 8, never down by more than a tenth."""
+    down = max(8, int(channels + 4) // 8 * 8)
+    return down + 8 if down < 0.9 * channels else down
+
+
+def width(network):
+    """The width multiplier that gives these channels; None where none does."""
+    outputs = [network.layers[0].weight.shape[0]]
+    outputs += [x.weight.shape[0] for x in network.layers if x.name.endswith(".project")]
+    standard = (32, *BLOCK_CHANNELS)
+    for candidate in (*WIDTHS, *(step / 100 for step in range(5, 401))):
+        if outputs == [_rounded(candidate * channels) for channels in standard]:
+            return candidate
+    return None
