@@ -1,15 +1,16 @@
 """The neutral description of a MobileNetV2 checkpoint, whatever file it came from.
 
 Takes the convolutions in the order in which a picture passes them, with the names that their
-tensors have in the source; gives msw.Layer objects. In order: the description, grouping into stem,
+tensors have in the source; gives Layer objects. In order: the description, grouping into stem,
 blocks and head with all shapes checked, what follows from the shapes (width) or from the number of
 blocks (strides, where the source does not hold them).
 """
 
 from dataclasses import dataclass
 
-import msw
 import numpy as np
+
+LARGEST_CHANNELS = 4096  # weights/FORMAT.md
 
 # Output channels of the 17 blocks at width 1.0, and which of them have stride 2.
 BLOCK_CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
@@ -36,6 +37,17 @@ class Conv:
     stride: int = None
     source: object = None  # identifies what goes in
     added: object = None  # identifies what is added to the output
+
+
+@dataclass
+class Layer:
+    """A layer of the .msw file: weight in its layout, stride 0 for 1 x 1; bn is gamma, beta, mean, var."""
+
+    name: str
+    weight: np.ndarray
+    stride: int = 0
+    bn: tuple = None
+    bias: np.ndarray = None
 
 
 @dataclass
@@ -66,7 +78,7 @@ def _fit(conv, kind, channels):
     rank, wanted = {"stem": (4, "any, 3, 3, 3"), "depthwise": (3, f"{channels}, 3, 3"),
                     "pointwise": (2, f"any, {channels}")}[kind]
     got = conv.weight.shape
-    fits = len(got) == rank and min(got) >= 1 and max(got) <= msw.LARGEST_CHANNELS
+    fits = len(got) == rank and min(got) >= 1 and max(got) <= LARGEST_CHANNELS
     if fits and kind == "stem":
         fits = got[1:] == (3, 3, 3)
     elif fits and kind == "depthwise":
@@ -93,7 +105,7 @@ def _stride(conv, default):
 
 
 def _layer(name, conv, stride=0):
-    return msw.Layer(name, conv.weight, stride, conv.bn, conv.bias)
+    return Layer(name, conv.weight, stride, conv.bn, conv.bias)
 
 
 def _check_addition(first, project, stride, channels, has_graph):

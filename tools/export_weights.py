@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+"""Converts a MobileNetV2 checkpoint into a weights file (.msw) and prints what it found and assumed.
+
+In order: options, the preprocessing that they and the preset give, the model, the report.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+
+import importers
+import msw
+from importers.network import SourceError, width
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
+# How the usual publishers' models want their pictures.
+PRESETS = {
+    "torchvision-v1": {"padding": "symmetric", "epsilon": 1e-5, "input_size": 224,
+                       "geometry": "crop:256", "resample": "bilinear", **IMAGENET},
+    "torchvision-v2": {"padding": "symmetric", "epsilon": 1e-5, "input_size": 224,
+                       "geometry": "crop:232", "resample": "bilinear", **IMAGENET},
+    "timm": {"padding": "symmetric", "epsilon": 1e-5, "input_size": 224, "geometry": "crop:256",
+             "resample": "bicubic", **IMAGENET},
+    "keras": {"padding": "same", "epsilon": 1e-3, "input_size": 224, "geometry": "squash",
+              "resample": "bilinear", **HALF},
+    "tfhub": {"padding": "same", "epsilon": 1e-3, "input_size": 224, "geometry": "squash",
+              "resample": "bilinear", **HALF},
+}
+# The preset that is assumed for a kind of file.
+ASSUMED = {"torch_pth": "torchvision-v1", "tflite": "tfhub"}
+
+
+class Usage(Exception):
+    """Options that make no sense; the text says why."""
+
+
+def three_numbers(text):
+    numbers = tuple(float(part) for part in text.split(","))
+    if len(numbers) != 3:
+        raise ValueError
+    return numbers
+
+
+def fact(text):
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z0-9.-]{1,64}", key) or not value.isprintable():
+        raise ValueError
+    return key, value
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        description="Converts a MobileNetV2 checkpoint (PyTorch .pth in torchvision's names, or "
+                    ".tflite) into a weights file for minisim.",
+        epilog="example: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw")
+    add = parser.add_argument
+    add("source", metavar="SOURCE")
+    add("-o", "--output", metavar="FILE.msw", required=True)
+    add("--type", choices=msw.TYPES, default="f32", help="how weights are stored (f32)")
+    add("--preset", choices=PRESETS, help="whose conventions the model follows")
+    add("--input-size", type=int, metavar="N", help="side of the input, a multiple of 32")
+    add("--geometry", metavar="squash|crop[:S]|pad[:RRGGBB]", help="how a picture becomes square")
+    add("--resample", choices=msw.RESAMPLINGS)
+    add("--padding", choices=msw.PADDINGS, help="of the 3 x 3 convolutions")
+    add("--epsilon", type=float, metavar="X", help="of BatchNorm")
+    add("--mean", type=three_numbers, metavar="R,G,B", help="of values from 0 to 1")
+    add("--std", type=three_numbers, metavar="R,G,B")
+    add("--fact", type=fact, action="append", default=[], metavar="KEY=VALUE",
+        help="kept in the file and shown by `minisim info`, such as licence=MIT")
+    return parser.parse_args()
+
+
+def load(path):
+    """The network of a checkpoint, and the name of its kind of file."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    for importer in importers.IMPORTERS:
+        if importer.recognises(path, head):
+            return importer.load(path), importer.__name__.rpartition(".")[2]
+    raise SourceError("this is neither a PyTorch .pth nor a TensorFlow Lite .tflite file")
+
+
+def decide(options, network, kind):
+    """Each setting's value, and where it comes from: an option, the source, the preset."""
+    preset = options.preset or ASSUMED[kind]
+    origin = f"preset {preset}" if options.preset else f"assumed, as {preset}"
+    settings = {key: (value, origin) for key, value in PRESETS[preset].items()}
+    for key in ("padding", "input_size"):
+        found = getattr(network, key)
+        if found is not None:
+            settings[key] = (found, "the source")
+    for key in settings:
+        given = getattr(options, key)
+        if given is None:
+            continue
+        if settings[key][1] == "the source" and key == "padding" and given != settings[key][0]:
+            raise Usage(f"--padding {given}: the source says {settings[key][0]}")
+        settings[key] = (given, "an option")
+    return settings
+
+
+def geometry_of(text, size):
+    """(name, crop side, pad colour) of `squash`, `crop[:S]` or `pad[:RRGGBB]`."""
+    name, _, value = text.partition(":")
+    if name == "squash" and not value:
+        return name, 0, 0
+    if name == "crop" and re.fullmatch(r"[0-9]{0,4}", value):
+        return name, int(value) if value else size * 8 // 7, 0
+    if name == "pad" and re.fullmatch(r"([0-9a-fA-F]{6})?", value):
+        return name, 0, int(value or "0", 16)
+    raise Usage(f"--geometry {text}: expected squash, crop, crop:S, pad or pad:RRGGBB")
+
+
+def tensors_of(layer, kind):
+    """The layer's tensors in the file's order."""
+    tensors = []
+    for part, values in zip(msw.BN_PARTS, layer.bn or ()):
+        tensors.append(msw.make_tensor(f"{layer.name}.bn.{part}", values, "f32"))
+    if layer.bias is not None:
+        tensors.append(msw.make_tensor(f"{layer.name}.bias", layer.bias, "f32"))
+    tensors.append(msw.make_tensor(f"{layer.name}.weight", layer.weight, kind, layer.stride))
+    return tensors
+
+
+def facts_of(options, network):
+    with open(options.source, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    name = os.path.basename(options.source)
+    facts = {"source": "".join(c if c.isprintable() else "?" for c in name),
+             "source-sha256": digest}
+    if width(network) is not None:
+        facts["width"] = f"{width(network):g}"
+    facts.update(options.fact)
+    return facts
+
+
+def build(options, network, settings):
+    size = settings["input_size"][0]
+    geometry, crop_side, pad_colour = geometry_of(settings["geometry"][0], size)
+    return msw.Model(
+        input_size=size, padding=settings["padding"][0], geometry=geometry,
+        resampling=settings["resample"][0], crop_side=crop_side, pad_colour=pad_colour,
+        epsilon=settings["epsilon"][0], mean=settings["mean"][0], std=settings["std"][0],
+        facts=facts_of(options, network),
+        tensors=[t for layer in network.layers for t in tensors_of(layer, options.type)])
+
+
+def report(options, network, settings):
+    found = width(network)
+    print(f"{options.source}: MobileNetV2, width {found if found else 'unknown'}, "
+          f"{network.blocks} blocks, embeddings of {network.layers[-1].weight.shape[0]} values")
+    folded = "BatchNorm" if any(layer.bn for layer in network.layers) else "BatchNorm folded in"
+    print(f"  {'normalisation':<14}{folded}  (the source)")
+    strides = "the source" if network.has_graph else "assumed, as the paper has them"
+    print(f"  {'strides':<14}2 in the stem and where a stage shrinks  ({strides})")
+    for key, (value, origin) in settings.items():
+        text = ", ".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
+        print(f"  {key.replace('_', ' '):<14}{text}  ({origin})")
+    print(f"wrote {options.output}: {os.path.getsize(options.output):,} bytes, {options.type}")
+
+
+def fail(name, cause, status):
+    print(f"export_weights: {name}: {cause}", file=sys.stderr)
+    return status
+
+
+def main():
+    options = parse_options()
+    try:
+        network, kind = load(options.source)
+        settings = decide(options, network, kind)
+        model = build(options, network, settings)
+    except Usage as error:
+        print(f"export_weights: {error}", file=sys.stderr)
+        return 2
+    except (SourceError, msw.FormatError) as error:
+        return fail(options.source, error, 3)
+    except OSError as error:
+        return fail(options.source, error.strerror, 3)
+    try:
+        msw.write(options.output, model)
+    except msw.FormatError as error:
+        return fail(options.source, error, 3)
+    except OSError as error:
+        return fail(options.output, error.strerror, 4)
+    report(options, network, settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
