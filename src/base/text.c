@@ -4,12 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Prints a float with that many digits; false: it would not read back the same. */
+static bool try_float(float value, int digits, char text[MS_NUMBER_SIZE]) {
+    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
+    return strtof(text, NULL) == value;
+}
+
 const char *ms_float_text(float value, char text[MS_NUMBER_SIZE]) {
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
+    char shorter[MS_NUMBER_SIZE];
+    /* Most numbers need 8 or 9 digits: starting there takes the fewest tries. */
+    if (!try_float(value, 8, text))
+        try_float(value, 9, text);
+    else
+        for (int digits = 7; digits >= 6 && try_float(value, digits, shorter); digits--)
+            memcpy(text, shorter, sizeof shorter);
     return text;
 }
 

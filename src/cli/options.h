@@ -77,7 +77,7 @@ void ms_print_version(void);
 /* Values of options. They say what is wrong and give false. */
 bool ms_take_count(const struct ms_option *option, const char *value, uint64_t least, uint64_t most,
                    uint64_t *count);
-/* A count with K, M or G for thousands of `unit`'s kind: 1000 or 1024. */
+/* A count above 0; K, M or G behind it stand for `unit` (1000 or 1024), its square, its cube. */
 bool ms_take_size(const struct ms_option *option, const char *value, uint64_t unit, uint64_t *size);
 /* One of `names`, which NULL ends; *index is its place. */
 bool ms_take_choice(const struct ms_option *option, const char *value, const char *const *names,

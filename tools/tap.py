@@ -1,0 +1,29 @@
+"""What the checks share: TAP output, and where the reference data is."""
+
+import os
+import sys
+
+SHARED = os.environ.get("MINISIM_SHARED")
+
+
+class Tap:
+    """Prints `ok` and `not ok` lines; finish() ends the program with the right status."""
+
+    def __init__(self):
+        self.number = 0
+        self.failed = 0
+
+    def check(self, good, what, why=""):
+        self.number += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.number} - {what}")
+        if not good and why:
+            print("# " + str(why).replace("\n", "\n# "))
+
+    def finish(self):
+        print(f"1..{self.number}" if self.number else "1..0 # SKIP")
+        sys.exit(self.failed > 0)
+
+
+def left_out(what):
+    print(f"# left out: {what} (../shared is not here)")
