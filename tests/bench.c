@@ -130,7 +130,7 @@ static void bench_layers(const minisim_model *model, const uint8_t *square, doub
 
 static void bench_network(minisim_context *context, const minisim_model *model,
                           const uint8_t *square, double peak) {
-    double times[4 * repeats];
+    double times[4 * repeats] = {0};
     minisim_model_info info = {.size = sizeof info};
     minisim_model_describe(model, &info);
     float *embedding = calloc(minisim_model_dimension(model), sizeof *embedding);

@@ -10,7 +10,7 @@ static int digest(const char *path) {
     static uint8_t bytes[32 << 20];
     struct ms_scan scan;
     struct ms_arena arena;
-    minisim_pixels pixels;
+    minisim_pixels pixels = {0};
     minisim_error error = {{0}};
     FILE *file = fopen(path, "rb");
     if (!file)

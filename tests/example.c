@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
         return 3;
     }
     size_t n = minisim_model_dimension(model);
-    float *a = malloc(2 * n * sizeof *a), *b = a + n;
-    if (!a)
+    float *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);
+    if (!a || !b)
         return 4;
     if (minisim_embed_file(context, argv[2], NULL, a) ||
         minisim_embed_file(context, argv[3], NULL, b)) {
@@ -28,6 +28,7 @@ int main(int argc, char **argv) {
     minisim_distance(MINISIM_COSINE, a, b, n, &distance);
     printf("%.4f\n", distance);
     free(a);
+    free(b);
     minisim_context_close(context);
     minisim_model_close(model);
     return 0;

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Holds the preparation of pictures against Pillow, byte for byte.
 
-    check_resize.py TOOL
+    check_resize.py BUILD
 
-TOOL is built from tests/prepare_tool.c. Prints TAP.
+BUILD holds prepare_tool, built from tests/prepare_tool.c. Prints TAP.
 """
 import os
 import random
@@ -140,8 +140,8 @@ def check_photos(tool, shared, results):
 
 def main():
     if len(sys.argv) != 2:
-        sys.exit("usage: check_resize.py TOOL")
-    tool, results = sys.argv[1], []
+        sys.exit("usage: check_resize.py BUILD")
+    tool, results = os.path.join(sys.argv[1], "prepare_tool"), []
     check_cases(tool, results)
     shared = os.environ.get("MINISIM_SHARED")
     if shared and os.path.isdir(os.path.join(shared, "photos")):

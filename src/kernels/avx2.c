@@ -97,10 +97,11 @@ typedef void tile_fn(const struct ms_pointwise *, size_t pixel, size_t first, si
                                size_t last_lanes) {                                                \
         pointwise_tile(call, pixel, first, last_lanes, P, V);                                      \
     }
-TILE(1, 1)
-TILE(2, 1)
-TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1) TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2)
-    TILE(6, 2) TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
+/* clang-format off */
+TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
+TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
+TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
+/* clang-format on */
 #undef TILE
 
         static tile_fn *const tiles[3][tile_pixels] = {

@@ -33,7 +33,8 @@ static minisim_status fit_picture(const struct ms_preparation *p, minisim_region
     bool wide = picture.width >= picture.height;
     uint32_t longer = wide ? picture.width : picture.height;
     uint32_t shorter = wide ? picture.height : picture.width;
-    uint64_t to_longer = p->size, to_shorter = p->size;
+    uint64_t to_longer = p->size;
+    uint64_t to_shorter = to_longer;
     *fit = (struct fit){0};
     if (p->geometry == MINISIM_CROP) {
         to_shorter = p->crop_size;
