@@ -9,6 +9,7 @@
 #include "picture/pixels.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 enum { weight_bits = 22, rows_at_once = 8 };
 
@@ -69,13 +70,13 @@ static minisim_status open_taps(struct taps *taps, minisim_resample filter, uint
     taps->count = ms_arena_allocate(arena, outputs * sizeof *taps->count);
     taps->weights = ms_arena_allocate(arena, (size_t)outputs * taps->most * sizeof(int32_t));
     double *work = ms_arena_allocate(arena, taps->most * sizeof *work);
-    if (!taps->first || !taps->count || !taps->weights || !work)
-        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory to resize %u to %u", (unsigned)in,
-                       (unsigned)out);
-    for (uint32_t i = 0; i < outputs; i++)
+    bool enough = taps->first && taps->count && taps->weights && work;
+    for (uint32_t i = 0; i < outputs && enough; i++)
         make_taps(taps, filter, in, out, from + i, i, work);
     ms_arena_free(arena, work);
-    return MINISIM_OK;
+    return enough ? MINISIM_OK
+                  : ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory to resize %u to %u",
+                            (unsigned)in, (unsigned)out);
 }
 
 static void close_taps(struct taps *taps, struct ms_arena *arena) {

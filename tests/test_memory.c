@@ -1,0 +1,75 @@
+/*
+ * The working memory that `info` prints, measured: how far the peak resident set rises from before
+ * a context is opened to after its first embedding from pixels, for width 1.0 at 224. A process of
+ * its own, so that nothing else counts.
+ */
+#include "minisim.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The peak resident set in KiB; 0 where the system does not tell. */
+static unsigned long peak_kib(void) {
+    unsigned long kib = 0;
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmHWM: %lu", &kib) == 1)
+            break;
+    if (status)
+        fclose(status);
+    return kib;
+}
+
+/* Sets the peak to what is resident now; false where that cannot be done. */
+static int reset_peak(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    return file && fputs("5", file) >= 0 && fclose(file) == 0;
+}
+
+static void rise_of_the_peak(void **state) {
+    (void)state;
+    enum { side = 224 };
+    static uint8_t pixels_of_square[side * side * 3];
+    static float embedding[1280];
+    size_t size, promised;
+    minisim_model *model;
+    minisim_context *context;
+    uint8_t *file =
+        make_weights(&(struct recipe){.width = 1.0, .input_size = side, .type = 2}, &size);
+    assert_int_equal(minisim_model_open_memory(file, size, NULL, &model, NULL), MINISIM_OK);
+    free(file);
+    memset(pixels_of_square, 99, sizeof pixels_of_square);
+    memset(embedding, 1, sizeof embedding);
+    assert_int_equal(minisim_context_size(model, NULL, &promised, NULL), MINISIM_OK);
+    if (!reset_peak()) {
+        printf("# left out: the peak resident set (this system cannot reset it)\n");
+        minisim_model_close(model);
+        return;
+    }
+    unsigned long before = peak_kib();
+    assert_int_equal(minisim_context_open(model, NULL, &context, NULL), MINISIM_OK);
+    minisim_pixels pixels = {
+        .pixels = pixels_of_square, .width = side, .height = side, .format = MINISIM_RGB};
+    assert_int_equal(minisim_embed_pixels(context, &pixels, embedding), MINISIM_OK);
+    unsigned long rise = peak_kib() - before;
+    printf("# width 1.0 at 224: a context promises %zu bytes, the peak rose by %lu KiB\n", promised,
+           rise);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(rise * 1024 <= 1300000);
+#endif
+    minisim_context_close(context);
+    minisim_model_close(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rise_of_the_peak)};
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
