@@ -19,7 +19,7 @@ VERSION  := $(shell sed -n 's/^\#define MINISIM_VERSION "\(.*\)"/\1/p' src/minis
 MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
-FLAGS     = -std=c11 -D_GNU_SOURCE -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
+FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
             -ffp-contract=off -fno-fast-math -fvisibility=hidden -fPIC -pthread -MMD -MP \
             -DMINISIM_DATADIR='"$(PREFIX)/share/minisim"'
 LIBS      = -lm -pthread
