@@ -36,6 +36,9 @@ static minisim_status fit_picture(const struct ms_preparation *p, minisim_region
     uint64_t to_longer = p->size;
     uint64_t to_shorter = to_longer;
     *fit = (struct fit){0};
+    if (p->geometry == MINISIM_CROP && p->crop_size < p->size)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "the crop size %u is below the input size %u",
+                       (unsigned)p->crop_size, (unsigned)p->size);
     if (p->geometry == MINISIM_CROP) {
         to_shorter = p->crop_size;
         to_longer = (uint64_t)p->crop_size * longer / shorter;
@@ -67,8 +70,11 @@ static minisim_status resize_with_stb(const minisim_pixels *pixels, uint32_t bac
     minisim_region all = ms_pixels_picture(pixels);
     size_t row = (size_t)fit->width * 3;
     all.x = all.y = 0;
-    uint8_t *rgb = ms_arena_allocate(arena, (size_t)all.width * all.height * 3);
-    uint8_t *whole = ms_arena_allocate(arena, row * fit->height);
+    /* A size_t of 32 bits cannot hold every picture: by division, because the products could wrap.
+     */
+    bool holds = all.height <= SIZE_MAX / 3 / all.width && fit->height <= SIZE_MAX / row;
+    uint8_t *rgb = holds ? ms_arena_allocate(arena, (size_t)all.width * all.height * 3) : NULL;
+    uint8_t *whole = holds ? ms_arena_allocate(arena, row * fit->height) : NULL;
     minisim_status status = MINISIM_OK;
     if (!rgb || !whole) {
         status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory to resize %u x %u",
