@@ -29,7 +29,7 @@ MACHINE  := $(shell $(CC) -dumpmachine)
 
 LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
 ifeq ($(filter x86_64%,$(MACHINE)),)
-LIBRARY  := $(filter-out src/kernels/avx2.c,$(LIBRARY))
+LIBRARY  := $(filter-out src/kernels/avx%.c,$(LIBRARY))
 endif
 PROGRAM  := $(wildcard src/cli/*.c)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -60,6 +60,7 @@ endif
 endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O3 -mavx2 -mfma
+$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(BUILD)/src/kernels/reference.o $(BUILD)/src/vectors/distance.o: FLAGS += -O3
 # stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \

@@ -180,6 +180,7 @@ typedef struct minisim_context_options {
     uint64_t max_memory;    /* bytes for reading and decoding one picture; 0: 2 GiB */
     void *memory; /* NULL: the library allocates; else minisim_context_size bytes, aligned to 64 */
     size_t memory_size;
+    uint32_t threads; /* that share the work of one picture, the caller's included; 0 means 1 */
 } minisim_context_options;
 
 /* How many bytes of working memory a context for this model takes; no picture's memory in it. */

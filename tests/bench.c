@@ -32,32 +32,23 @@ static double median(double *values, size_t n) {
 
 #if defined(__x86_64__)
 /* Twelve independent chains in registers: enough for two units with a latency of four. */
-__attribute__((target("avx2,fma"))) static double avx2_peak(void) {
-    enum { rounds = 100000 };
-    double start = now();
-    long left = rounds;
-    __asm__ volatile("vzeroall\n"
-                     "1:\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm0\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm1\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm2\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm3\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm4\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm5\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm6\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm7\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm8\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm9\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm10\n\t"
-                     "vfmadd231ps %%ymm15, %%ymm15, %%ymm11\n\t"
-                     "dec %0\n\t"
-                     "jnz 1b"
-                     : "+r"(left)
-                     :
-                     : "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8",
-                       "ymm9", "ymm10", "ymm11", "ymm15", "cc");
-    return 12.0 * 8 * rounds / (now() - start);
-}
+#define FMA(R, N) "vfmadd231ps %%" R "15, %%" R "15, %%" R N "\n\t"
+#define PEAK(NAME, FEATURES, R, LANES)                                                             \
+    __attribute__((target(FEATURES))) static double NAME(void) {                                   \
+        enum { rounds = 100000 };                                                                  \
+        double start = now();                                                                      \
+        long left = rounds;                                                                        \
+        __asm__ volatile("vzeroall\n1:\n\t" FMA(R, "0") FMA(R, "1") FMA(R, "2") FMA(R, "3")        \
+                             FMA(R, "4") FMA(R, "5") FMA(R, "6") FMA(R, "7") FMA(R, "8")           \
+                                 FMA(R, "9") FMA(R, "10") FMA(R, "11") "dec %0\n\tjnz 1b"          \
+                         : "+r"(left)                                                              \
+                         :                                                                         \
+                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
+                           "xmm9", "xmm10", "xmm11", "xmm15", "cc");                               \
+        return 12.0 * LANES * rounds / (now() - start);                                            \
+    }
+PEAK(avx2_peak, "avx2,fma", "ymm", 8)
+PEAK(avx512_peak, "avx512f", "zmm", 16)
 #endif
 
 /* Multiply-adds a second, in a burst of a third of a millisecond; 0 where not known. */
@@ -65,6 +56,8 @@ static double peak_of(const char *table) {
 #if defined(__x86_64__)
     if (strcmp(table, "avx2") == 0)
         return avx2_peak();
+    if (strcmp(table, "avx512") == 0)
+        return avx512_peak();
 #endif
     (void)table;
     return 0;

@@ -58,15 +58,19 @@ static bool guards_stand(const float *x, size_t n) {
     return true;
 }
 
+/* A 1x1 convolution; with three runs, as the stem reads its windows. */
 struct pointwise_case {
-    size_t pixels, inputs, outputs;
-    bool relu6, residual, partial;
+    size_t pixels, runs, inputs, outputs;
+    bool relu6, residual;
 };
+
+static size_t round_up(size_t n, size_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
 
 /* Weights [inputs][outputs] into panels of `width`; returns the panels. */
 static float *pack(const float *plain, size_t inputs, size_t outputs, size_t width) {
-    size_t panels = (outputs + width - 1) / width;
-    float *packed = calloc(panels * inputs * width, sizeof *packed);
+    float *packed = calloc(round_up(outputs, width) * inputs, sizeof *packed);
     assert_non_null(packed);
     for (size_t n = 0; n < outputs; n++)
         for (size_t k = 0; k < inputs; k++)
@@ -74,100 +78,122 @@ static float *pack(const float *plain, size_t inputs, size_t outputs, size_t wid
     return packed;
 }
 
-/* Runs a case on one table, K cut in two where `partial`, into `out` (already holding guards). */
-static void run_pointwise(const struct ms_kernels *table, const struct pointwise_case *c,
-                          const float *in, const float *weights, const float *bias,
-                          const float *residual, float *out) {
-    float *packed = pack(weights, c->inputs, c->outputs, table->panel);
-    size_t padded = (c->outputs + table->panel - 1) / table->panel * table->panel;
-    float *padded_bias = calloc(padded, sizeof *padded_bias);
-    assert_non_null(padded_bias);
-    memcpy(padded_bias, bias, c->outputs * sizeof *bias);
-    size_t cut = c->partial ? c->inputs / 2 : c->inputs;
-    struct ms_pointwise call = {.pixels = c->pixels,
-                                .inputs = cut,
-                                .outputs = c->outputs,
-                                .in = in,
-                                .in_stride = c->inputs,
-                                .out = out,
-                                .out_stride = c->outputs,
-                                .weights = packed,
-                                .panel_stride = c->inputs * table->panel,
-                                .bias = padded_bias};
-    if (c->partial) {
-        table->pointwise(&call);
-        call.in += cut;
-        call.inputs = c->inputs - cut;
-        call.weights += cut * table->panel;
-        call.bias = NULL;
-    }
-    call.residual = c->residual ? residual : NULL;
-    call.residual_stride = c->outputs;
-    call.relu6 = c->relu6;
-    table->pointwise(&call);
-    free(padded_bias);
-    free(packed);
+/* A copy of [rows][columns] in rows of `stride`, what is between them left as it comes. */
+static float *spread(const float *plain, size_t rows, size_t columns, size_t stride) {
+    float *wide = malloc(rows * stride * sizeof *wide);
+    assert_non_null(wide);
+    for (size_t i = 0; i < rows * stride; i++)
+        wide[i] = i % stride < columns ? plain[i / stride * columns + i % stride] : NAN;
+    return wide;
 }
 
-static void against_double(const struct pointwise_case *c, const float *in, const float *weights,
-                           const float *bias, const float *residual, const float *out) {
+/* Inputs overlap from pixel to pixel where there are three runs, as windows do. */
+static size_t in_stride(const struct pointwise_case *c) {
+    return c->runs == 1 ? c->inputs : (c->inputs + 1) / 2;
+}
+
+static size_t run_floats(const struct pointwise_case *c) {
+    return (c->pixels - 1) * in_stride(c) + c->inputs;
+}
+
+struct operands {
+    float *in, *weights, *bias, *residual; /* in: the runs one after the other */
+};
+
+/* Runs a case on one table, into rows of exactly so many vectors as it writes, between guards;
+ * gives [pixels][outputs]. The residual's rows end in NaN, which must not reach any output. */
+static float *run_pointwise(const struct ms_kernels *table, const struct pointwise_case *c,
+                            const struct operands *o) {
+    size_t all = c->runs * c->inputs, padded = round_up(c->outputs, table->lanes);
+    float *packed = pack(o->weights, all, c->outputs, table->lanes);
+    float *bias = pack(o->bias, 1, c->outputs, table->lanes);
+    float *residual = spread(o->residual, c->pixels, c->outputs, padded);
+    float *out = guarded(c->pixels * padded);
+    struct ms_pointwise call = {.pixels = c->pixels,
+                                .inputs = c->inputs,
+                                .outputs = c->outputs,
+                                .runs = c->runs,
+                                .in_stride = in_stride(c),
+                                .out = out,
+                                .out_stride = padded,
+                                .weights = packed,
+                                .bias = bias,
+                                .residual = c->residual ? residual : NULL,
+                                .residual_stride = padded,
+                                .relu6 = c->relu6};
+    for (size_t run = 0; run < c->runs; run++)
+        call.in[run] = o->in + run * run_floats(c);
+    table->pointwise(&call);
+    assert_true(guards_stand(out, c->pixels * padded));
+    float *tight = malloc(c->pixels * c->outputs * sizeof *tight);
+    assert_non_null(tight);
+    for (size_t p = 0; p < c->pixels; p++)
+        memcpy(tight + p * c->outputs, out + p * padded, c->outputs * sizeof *tight);
+    free(out - guard);
+    free(residual);
+    free(bias);
+    free(packed);
+    return tight;
+}
+
+static void against_double(const struct pointwise_case *c, const struct operands *o,
+                           const float *out) {
     for (size_t p = 0; p < c->pixels; p++)
         for (size_t n = 0; n < c->outputs; n++) {
-            double sum = bias[n], size = fabs(sum);
-            for (size_t k = 0; k < c->inputs; k++) {
-                double product = (double)in[p * c->inputs + k] * weights[k * c->outputs + n];
+            double sum = (double)o->bias[n], size = fabs(sum);
+            for (size_t k = 0; k < c->runs * c->inputs; k++) {
+                const float *run = o->in + k / c->inputs * run_floats(c);
+                double x = (double)run[p * in_stride(c) + k % c->inputs];
+                double product = x * (double)o->weights[k * c->outputs + n];
                 sum += product;
                 size += fabs(product);
             }
             if (c->residual)
-                sum += residual[p * c->outputs + n];
+                sum += (double)o->residual[p * c->outputs + n];
             if (c->relu6)
                 sum = sum > 0 ? (sum < 6 ? sum : 6) : 0;
-            double bound = (double)(c->inputs + 2) * 6e-8 * (size + 6);
+            double bound = (double)(c->runs * c->inputs + 2) * 6e-8 * (size + 6);
             assert_true(fabs(sum - (double)out[p * c->outputs + n]) <= bound);
         }
 }
 
 static void check_pointwise(const struct pointwise_case *c) {
-    size_t n = c->pixels * c->outputs;
-    float *in = random_floats(c->pixels * c->inputs, 6);
-    float *weights = random_floats(c->inputs * c->outputs, 1);
-    float *bias = random_floats(c->outputs, 2);
-    float *residual = random_floats(n, 4);
-    float *expected = guarded(n);
-    run_pointwise(&ms_kernels_reference, c, in, weights, bias, residual, expected);
-    assert_true(guards_stand(expected, n));
-    against_double(c, in, weights, bias, residual, expected);
+    size_t n = c->pixels * c->outputs, all = c->runs * c->inputs;
+    struct operands o = {.in = random_floats(c->runs * run_floats(c), 6),
+                         .weights = random_floats(all * c->outputs, 1),
+                         .bias = random_floats(c->outputs, 2),
+                         .residual = random_floats(n, 4)};
+    float *expected = run_pointwise(&ms_kernels_reference, c, &o);
+    against_double(c, &o, expected);
     for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
-        float *got = guarded(n);
-        run_pointwise(*t, c, in, weights, bias, residual, got);
-        if (memcmp(got, expected, n * sizeof *got) != 0 || !guards_stand(got, n))
-            fail_msg("%s: pointwise pixels %zu inputs %zu outputs %zu relu6 %d residual %d cut %d",
-                     (*t)->name, c->pixels, c->inputs, c->outputs, c->relu6, c->residual,
-                     c->partial);
-        free(got - guard);
+        float *got = run_pointwise(*t, c, &o);
+        if (memcmp(got, expected, n * sizeof *got) != 0)
+            fail_msg("%s: pointwise pixels %zu runs %zu inputs %zu outputs %zu relu6 %d residual "
+                     "%d",
+                     (*t)->name, c->pixels, c->runs, c->inputs, c->outputs, c->relu6, c->residual);
+        free(got);
     }
-    free(expected - guard);
-    free(residual);
-    free(bias);
-    free(weights);
-    free(in);
+    free(expected);
+    free(o.residual);
+    free(o.bias);
+    free(o.weights);
+    free(o.in);
 }
 
 static void pointwise_awkward(void **state) {
     (void)state;
     static const size_t channels[] = {1, 7, 8, 15, 16, 17, 24, 25, 40, 56};
-    static const size_t pixels[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 13, 49};
+    static const size_t pixels[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 49};
     for (size_t i = 0; i < 10; i++)
         for (size_t o = 0; o < 10; o++)
-            for (size_t p = 0; p < 11; p++)
+            for (size_t p = 0; p < 16; p++)
                 for (unsigned flags = 0; flags < 8; flags++) {
                     struct pointwise_case c = {.pixels = pixels[p],
+                                               .runs = flags & 4 ? 3 : 1,
                                                .inputs = channels[i],
                                                .outputs = channels[o],
                                                .relu6 = flags & 1,
-                                               .residual = flags & 2,
-                                               .partial = (flags & 4) && channels[i] > 1};
+                                               .residual = flags & 2};
                     check_pointwise(&c);
                 }
 }
@@ -175,33 +201,54 @@ static void pointwise_awkward(void **state) {
 static void pointwise_real(void **state) {
     (void)state;
     static const struct pointwise_case cases[] = {
-        {112, 27, 32, true, false, false},   {112, 32, 16, false, false, false},
-        {112, 16, 96, true, false, false},   {56, 96, 24, false, false, true},
-        {56, 24, 144, true, false, false},   {28, 192, 32, false, true, true},
-        {196, 64, 384, true, false, false},  {196, 576, 96, false, true, true},
-        {49, 960, 160, false, true, true},   {49, 960, 320, false, false, true},
-        {49, 320, 1280, true, false, false}, {1, 448, 1792, true, false, false},
+        {112, 3, 9, 32, true, false},    {112, 1, 32, 16, false, false},
+        {112, 1, 16, 96, true, false},   {56, 1, 96, 24, false, false},
+        {56, 1, 24, 144, true, false},   {28, 1, 192, 32, false, true},
+        {196, 1, 64, 384, true, false},  {196, 1, 576, 96, false, true},
+        {49, 1, 960, 160, false, true},  {49, 1, 960, 320, false, false},
+        {49, 1, 320, 1280, true, false}, {1, 1, 448, 1792, true, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_pointwise(&cases[i]);
 }
 
+/* Adding to a block's input where it lies. */
 static void residual_in_place(void **state) {
     (void)state;
-    struct pointwise_case c = {.pixels = 13, .inputs = 9, .outputs = 21, .residual = true};
-    float *in = random_floats(13 * 9, 6), *weights = random_floats(9 * 21, 1);
-    float *bias = random_floats(21, 1), *residual = random_floats(13 * 21, 4);
-    float expected[13 * 21], got[13 * 21];
-    run_pointwise(&ms_kernels_reference, &c, in, weights, bias, residual, expected);
+    enum { pixels = 13, inputs = 9, outputs = 21, padded = 32 };
+    struct pointwise_case c = {pixels, 1, inputs, outputs, false, true};
+    struct operands o = {.in = random_floats(pixels * inputs, 6),
+                         .weights = random_floats(inputs * outputs, 1),
+                         .bias = random_floats(outputs, 1),
+                         .residual = random_floats(pixels * outputs, 4)};
+    float *expected = run_pointwise(&ms_kernels_reference, &c, &o);
     for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
-        memcpy(got, residual, sizeof got);
-        run_pointwise(*t, &c, in, weights, bias, got, got);
-        assert_memory_equal(got, expected, sizeof got);
+        float *packed = pack(o.weights, inputs, outputs, (*t)->lanes);
+        float *bias = pack(o.bias, 1, outputs, (*t)->lanes);
+        float *out = spread(o.residual, pixels, outputs, padded);
+        (*t)->pointwise(&(struct ms_pointwise){.pixels = pixels,
+                                               .inputs = inputs,
+                                               .outputs = outputs,
+                                               .runs = 1,
+                                               .in = {o.in},
+                                               .in_stride = inputs,
+                                               .out = out,
+                                               .out_stride = padded,
+                                               .weights = packed,
+                                               .bias = bias,
+                                               .residual = out,
+                                               .residual_stride = padded});
+        for (size_t p = 0; p < pixels; p++)
+            assert_memory_equal(out + p * padded, expected + p * outputs, outputs * sizeof *out);
+        free(out);
+        free(bias);
+        free(packed);
     }
-    free(residual);
-    free(bias);
-    free(weights);
-    free(in);
+    free(expected);
+    free(o.residual);
+    free(o.bias);
+    free(o.weights);
+    free(o.in);
 }
 
 struct depthwise_case {
@@ -212,28 +259,47 @@ static size_t outputs_of(size_t in, size_t stride) {
     return (in + stride - 1) / stride;
 }
 
-static void run_depthwise(const struct ms_kernels *table, const struct depthwise_case *c,
-                          const float *in, const float *weights, const float *bias, float *out) {
+/* Into rows of exactly so many vectors as the table writes, between guards; gives
+ * [height][width][channels]. What fills up the inputs' channels is NaN, which must not reach any
+ * output. */
+static float *run_depthwise(const struct ms_kernels *table, const struct depthwise_case *c,
+                            const float *plain_in, const float *plain_weights,
+                            const float *plain_bias) {
+    size_t padded = round_up(c->channels, table->lanes);
     size_t out_width = outputs_of(c->width, c->stride);
+    size_t pixels = outputs_of(c->height, c->stride) * out_width;
+    float *in = spread(plain_in, c->height * c->width, c->channels, padded);
+    float *weights = spread(plain_weights, 9, c->channels, padded);
+    float *bias = spread(plain_bias, 1, c->channels, padded), *out = guarded(pixels * padded);
     for (size_t y = 0; y < outputs_of(c->height, c->stride); y++) {
         struct ms_depthwise call = {.in_width = c->width,
                                     .out_width = out_width,
                                     .channels = c->channels,
                                     .stride = c->stride,
                                     .pad_left = c->pad,
-                                    .in_stride = c->channels,
-                                    .out = out + y * out_width * c->channels,
-                                    .out_stride = c->channels,
+                                    .in_stride = padded,
+                                    .out = out + y * out_width * padded,
+                                    .out_stride = padded,
                                     .weights = weights,
-                                    .weight_stride = c->channels,
+                                    .weight_stride = padded,
                                     .bias = bias};
         for (size_t row = 0; row < 3; row++) {
             size_t at = y * c->stride + row;
             if (at >= c->pad && at - c->pad < c->height)
-                call.rows[row] = in + (at - c->pad) * c->width * c->channels;
+                call.rows[row] = in + (at - c->pad) * c->width * padded;
         }
         table->depthwise(&call);
     }
+    assert_true(guards_stand(out, pixels * padded));
+    float *tight = malloc(pixels * c->channels * sizeof *tight);
+    assert_non_null(tight);
+    for (size_t p = 0; p < pixels; p++)
+        memcpy(tight + p * c->channels, out + p * padded, c->channels * sizeof *tight);
+    free(out - guard);
+    free(bias);
+    free(weights);
+    free(in);
+    return tight;
 }
 
 static void depthwise_against_double(const struct depthwise_case *c, const float *in,
@@ -263,19 +329,16 @@ static void check_depthwise(const struct depthwise_case *c) {
     float *in = random_floats(c->height * c->width * c->channels, 6);
     float *weights = random_floats(9 * c->channels, 1);
     float *bias = random_floats(c->channels, 1);
-    float *expected = guarded(n);
-    run_depthwise(&ms_kernels_reference, c, in, weights, bias, expected);
-    assert_true(guards_stand(expected, n));
+    float *expected = run_depthwise(&ms_kernels_reference, c, in, weights, bias);
     depthwise_against_double(c, in, weights, bias, expected);
     for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
-        float *got = guarded(n);
-        run_depthwise(*t, c, in, weights, bias, got);
-        if (memcmp(got, expected, n * sizeof *got) != 0 || !guards_stand(got, n))
+        float *got = run_depthwise(*t, c, in, weights, bias);
+        if (memcmp(got, expected, n * sizeof *got) != 0)
             fail_msg("%s: depthwise %zux%zux%zu stride %zu pad %zu", (*t)->name, c->height,
                      c->width, c->channels, c->stride, c->pad);
-        free(got - guard);
+        free(got);
     }
-    free(expected - guard);
+    free(expected);
     free(bias);
     free(weights);
     free(in);
@@ -284,7 +347,7 @@ static void check_depthwise(const struct depthwise_case *c) {
 static void depthwise_shapes(void **state) {
     (void)state;
     static const size_t channels[] = {1, 7, 8, 15, 16, 17, 24, 96};
-    static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 14, 15};
+    static const size_t sides[] = {1, 2, 3, 4, 5, 7, 9, 14, 15, 29};
     for (size_t h = 0; h < 10; h++)
         for (size_t w = 0; w < 10; w++)
             for (size_t i = 0; i < 8; i++)

@@ -29,21 +29,33 @@ static uint8_t *random_square(size_t side) {
 }
 
 /* Runs the plan in memory that is poisoned, so that nothing is read before it is written. */
-static void run_planned(const minisim_model *model, const uint8_t *square, float *embedding) {
+static void run_planned(const minisim_model *model, size_t threads, const uint8_t *square,
+                        float *embedding) {
     struct ms_plan plan;
+    struct ms_team team;
     size_t stage_count = model->info.blocks + 1;
     struct ms_stage *stages = calloc(stage_count, sizeof *stages);
-    size_t *counts = calloc(2 * stage_count, sizeof *counts);
+    size_t *progress = calloc(threads * 2 * stage_count, sizeof *progress);
     assert_non_null(stages);
-    assert_non_null(counts);
-    ms_plan_make(model, &plan, stages);
+    assert_non_null(progress);
+    ms_plan_make(model, threads, &plan, stages);
     float *memory = aligned_alloc(64, plan.floats * sizeof *memory);
     assert_non_null(memory);
     memset(memory, 0xff, plan.floats * sizeof *memory); /* NaN */
-    struct ms_run run = {model, &plan, stages, counts, counts + stage_count, memory, square};
-    ms_run_network(&run, embedding);
+    ms_team_open(&team, threads);
+    assert_int_equal(team.size, threads);
+    struct ms_run run = {.model = model,
+                         .plan = &plan,
+                         .stages = stages,
+                         .team = &team,
+                         .memory = memory,
+                         .progress = progress,
+                         .square = square,
+                         .embedding = embedding};
+    ms_run_network(&run);
+    ms_team_close(&team);
     free(memory);
-    free(counts);
+    free(progress);
     free(stages);
 }
 
@@ -61,15 +73,20 @@ static void check_recipe(const struct recipe *recipe) {
         size_t bytes = minisim_model_dimension(model) * sizeof *got;
         if (*t == &ms_kernels_reference)
             assert_int_equal(ms_run_layers(model, square, keep_last, expected, NULL), MINISIM_OK);
-        run_planned(model, square, got);
         float largest = 0;
-        for (size_t i = 0; i < bytes / sizeof *got; i++)
-            largest = got[i] > largest ? got[i] : largest;
-        if (memcmp(got, expected, bytes) != 0 || !(largest > 0) || largest > 6)
-            fail_msg("%s: width %g size %u padding %u type %u bn %d expand_first %d: largest %g",
-                     (*t)->name, recipe->width, (unsigned)recipe->input_size,
-                     (unsigned)recipe->padding, (unsigned)recipe->type, recipe->batch_norm,
-                     recipe->expand_first, (double)largest);
+        for (size_t i = 0; i < bytes / sizeof *expected; i++)
+            largest = expected[i] > largest ? expected[i] : largest;
+        assert_true(largest > 0 && largest <= 6);
+        for (size_t threads = 1; threads <= 5; threads += threads == 3 ? 2 : 1) {
+            memset(got, 0xff, bytes);
+            run_planned(model, threads, square, got);
+            if (memcmp(got, expected, bytes) != 0)
+                fail_msg("%s: %zu threads, width %g size %u padding %u type %u bn %d expand_first "
+                         "%d",
+                         (*t)->name, threads, recipe->width, (unsigned)recipe->input_size,
+                         (unsigned)recipe->padding, (unsigned)recipe->type, recipe->batch_norm,
+                         recipe->expand_first);
+        }
         minisim_model_close(model);
     }
     free(square);
@@ -115,7 +132,7 @@ static void memory_of_the_plan(void **state) {
     assert_int_equal(minisim_model_open_memory(file, size, NULL, &model, NULL), MINISIM_OK);
     struct ms_plan plan;
     struct ms_stage stages[18];
-    ms_plan_make(model, &plan, stages);
+    ms_plan_make(model, 1, &plan, stages);
     bytes = plan.floats * sizeof(float);
     printf("# width 1.0 at 224: %zu bytes for the network\n", bytes);
     assert_true(bytes <= 1300000);

@@ -41,9 +41,12 @@ const char *ms_cpu_features(void) {
 }
 
 const struct ms_kernels *const *ms_kernels_available(void) {
-    static const struct ms_kernels *const all[] = {&ms_kernels_reference, &ms_kernels_avx2, NULL};
     static const struct ms_kernels *const plain[] = {&ms_kernels_reference, NULL};
-    return detect().avx2_fma ? all : plain;
+    static const struct ms_kernels *const avx2[] = {&ms_kernels_reference, &ms_kernels_avx2, NULL};
+    static const struct ms_kernels *const avx512[] = {&ms_kernels_reference, &ms_kernels_avx2,
+                                                      &ms_kernels_avx512, NULL};
+    struct cpu cpu = detect();
+    return cpu.avx512 ? avx512 : cpu.avx2_fma ? avx2 : plain;
 }
 
 #else

@@ -5,8 +5,11 @@
  * multiply-adds whose order is fixed (src/NUMBERS.md) and SIMD lanes go across outputs, never along
  * a chain.
  *
- * Activations are f32, channels last: [pixels][channels]. Kernels read and write exactly the
- * elements of their shapes, allocate nothing, and keep nothing.
+ * Activations are f32, channels last: [pixels][channels], where the channels of a pixel are filled
+ * up to a whole number of vectors. Kernels compute whole vectors: of the channels behind the last
+ * one they write what they like, as far as the `lanes` of their table reach, and what is there
+ * changes no other value. Beside that they read and write exactly the elements of their shapes,
+ * allocate nothing, and keep nothing.
  */
 #ifndef MS_KERNELS_KERNELS_H
 #define MS_KERNELS_KERNELS_H
@@ -14,26 +17,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Channels of every tensor in memory are filled up to a multiple of this: the widest vector of any
+ * table, and a line of the cache. */
+enum { MS_LANES_MAX = 16 };
+
+/* The rows of a 3x3 window. */
+enum { MS_WINDOW = 3 };
+
 /*
- * Pointwise (1x1) convolution: out[p][n] = start + sum over k of in[p][k] * weight[k][n], k
- * ascending, where start is bias[n], or the partial sum in out[p][n] where bias is NULL (K may so
- * be cut into calls). Then residual[p][n] is added where there is one, then ReLU6 applied where
- * asked.
+ * Pointwise (1x1) convolution: out[p][n] = bias[n] + sum over k of in[p][k] * weight[k][n], k
+ * ascending. Then residual[p][n] is added where there is one, then ReLU6 applied where asked.
  *
- * Weights are packed in panels of `panel` output channels (struct ms_kernels): [panels][K][panel],
- * the last one filled up with zeros; bias is filled up likewise. A call may cover some of the rows
- * of each panel.
+ * A pixel's inputs come in `runs` of `inputs` floats: run r at in[r] + p * in_stride. A pointwise
+ * layer has one. The stem has three, the rows of its window, so that no window is ever copied
+ * together (k counts through all of them).
+ *
+ * Weights are packed in panels of `lanes` output channels (struct ms_kernels):
+ * [panels][runs * inputs][lanes], the last panel filled up with zeros; the bias is filled up
+ * likewise. Rows of `out` and `residual` have room for whole panels.
  */
 struct ms_pointwise {
-    size_t pixels, inputs, outputs; /* shape: [pixels][inputs] to [pixels][outputs] */
-    const float *in;
+    size_t pixels, inputs, outputs;
+    size_t runs; /* 1 or 3 */
+    const float *in[MS_WINDOW];
     size_t in_stride; /* floats from pixel to pixel */
     float *out;       /* may be the residual, never the input */
     size_t out_stride;
-    const float *weights; /* the first panel, at its first input channel */
-    size_t panel_stride;  /* floats from panel to panel */
+    const float *weights;
     const float *bias;
-    const float *residual;
+    const float *residual; /* NULL: none */
     size_t residual_stride;
     bool relu6;
 };
@@ -41,15 +53,14 @@ struct ms_pointwise {
 /*
  * Depthwise 3x3 convolution with ReLU6, one row of output: out[x][c] = ReLU6(bias[c] + sum over
  * taps), taps row by row, left to right, those outside the picture skipped. Output x reads columns
- * x * stride - pad_left and the next two.
+ * x * stride - pad_left and the next two. Rows, weights and bias have room for whole vectors.
  */
 struct ms_depthwise {
     size_t in_width, out_width, channels;
-    size_t stride;   /* 1 or 2 */
-    size_t pad_left; /* 0 or 1 */
-    const float
-        *rows[3];     /* [in_width][channels]; NULL: a row outside the picture. Not all three. */
-    size_t in_stride; /* floats from pixel to pixel */
+    size_t stride;                /* 1 or 2 */
+    size_t pad_left;              /* 0 or 1 */
+    const float *rows[MS_WINDOW]; /* [in_width][channels]; NULL: a row outside the picture */
+    size_t in_stride;             /* floats from pixel to pixel */
     float *out;
     size_t out_stride;
     const float *weights; /* [9][weight_stride], tap by tap */
@@ -59,17 +70,14 @@ struct ms_depthwise {
 
 struct ms_kernels {
     const char *name;
-    size_t panel; /* output channels in a panel of packed pointwise weights */
+    size_t lanes; /* of a vector; output channels in a panel of packed pointwise weights */
     void (*pointwise)(const struct ms_pointwise *call);
     void (*depthwise)(const struct ms_depthwise *call);
 };
 
-/* The widest panel of any table. */
-#define MS_PANEL_MAX 16
-
 extern const struct ms_kernels ms_kernels_reference;
 #if defined(__x86_64__)
-extern const struct ms_kernels ms_kernels_avx2;
+extern const struct ms_kernels ms_kernels_avx2, ms_kernels_avx512;
 #endif
 
 /* The tables that this build has and this CPU runs, slowest first; ends with NULL. Thread-safe. */
@@ -79,7 +87,7 @@ const struct ms_kernels *const *ms_kernels_available(void);
  */
 const struct ms_kernels *ms_kernels_choose(const char *name);
 
-/* The CPU's features that matter to the kernels, such as "avx2 fma avx512f"; "" if none.
+/* The CPU's features that matter to the kernels, such as "avx2 fma avx512"; "" if none.
  * Thread-safe. */
 const char *ms_cpu_features(void);
 

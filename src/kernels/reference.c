@@ -5,25 +5,26 @@
 #include "base/fma.h"
 #include "kernels/kernels.h"
 
-enum { panel = 8 };
+enum { lanes = 8 };
 
 static float relu6(float x) {
     return x > 0 ? (x < 6 ? x : 6) : 0;
 }
 
-/* One pixel and one panel: `panel` chains side by side, of which the first `outputs` are kept. */
-static void pointwise_panel(const struct ms_pointwise *call, size_t pixel, size_t first,
-                            size_t outputs) {
-    const float *in = call->in + pixel * call->in_stride;
-    const float *weights = call->weights + first / panel * call->panel_stride;
+/* One pixel and one panel: `lanes` chains side by side. */
+static void pointwise_panel(const struct ms_pointwise *call, size_t pixel, size_t first) {
+    const float *weights = call->weights + first * call->runs * call->inputs;
     float *out = call->out + pixel * call->out_stride + first;
-    float sum[panel] = {0};
-    for (size_t i = 0; i < outputs; i++)
-        sum[i] = call->bias ? call->bias[first + i] : out[i];
-    for (size_t k = 0; k < call->inputs; k++)
-        for (size_t i = 0; i < panel; i++)
-            sum[i] = ms_fma(in[k], weights[k * panel + i], sum[i]);
-    for (size_t i = 0; i < outputs; i++) {
+    float sum[lanes];
+    for (size_t i = 0; i < lanes; i++)
+        sum[i] = call->bias[first + i];
+    for (size_t run = 0; run < call->runs; run++) {
+        const float *in = call->in[run] + pixel * call->in_stride;
+        for (size_t k = 0; k < call->inputs; k++, weights += lanes)
+            for (size_t i = 0; i < lanes; i++)
+                sum[i] = ms_fma(in[k], weights[i], sum[i]);
+    }
+    for (size_t i = 0; i < lanes; i++) {
         float x = sum[i];
         if (call->residual)
             x += call->residual[pixel * call->residual_stride + first + i];
@@ -33,10 +34,8 @@ static void pointwise_panel(const struct ms_pointwise *call, size_t pixel, size_
 
 static void pointwise(const struct ms_pointwise *call) {
     for (size_t pixel = 0; pixel < call->pixels; pixel++)
-        for (size_t first = 0; first < call->outputs; first += panel) {
-            size_t left = call->outputs - first;
-            pointwise_panel(call, pixel, first, left < panel ? left : panel);
-        }
+        for (size_t first = 0; first < call->outputs; first += lanes)
+            pointwise_panel(call, pixel, first);
 }
 
 static void depthwise(const struct ms_depthwise *call) {
@@ -56,4 +55,4 @@ static void depthwise(const struct ms_depthwise *call) {
 }
 
 const struct ms_kernels ms_kernels_reference = {
-    .name = "reference", .panel = panel, .pointwise = pointwise, .depthwise = depthwise};
+    .name = "reference", .lanes = lanes, .pointwise = pointwise, .depthwise = depthwise};

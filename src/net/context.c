@@ -15,12 +15,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct minisim_context {
     const minisim_model *model;
     struct ms_plan plan;
     struct ms_run run;
+    struct ms_team team;
     struct ms_preparation preparation;
     struct ms_arena arena;
     uint64_t max_pixels, max_file_size;
@@ -36,15 +38,15 @@ static size_t round64(size_t n) {
 
 /* The parts of a context's memory, one behind the other, each aligned to 64. */
 struct layout {
-    size_t stages, counts, memory, square, all;
+    size_t stages, progress, memory, square, all;
 };
 
 static struct layout lay_out(const minisim_model *model, const struct ms_plan *plan) {
     struct layout at;
     size_t side = model->info.input_size;
     at.stages = round64(sizeof(minisim_context));
-    at.counts = at.stages + round64(plan->stages * sizeof(struct ms_stage));
-    at.memory = at.counts + round64(2 * plan->stages * sizeof(size_t));
+    at.progress = at.stages + round64(plan->stages * sizeof(struct ms_stage));
+    at.memory = at.progress + round64(plan->threads * 2 * plan->stages * sizeof(size_t));
     at.square = at.memory + round64(plan->floats * sizeof(float));
     at.all = at.square + round64(side * side * 3);
     return at;
@@ -79,21 +81,42 @@ static minisim_status decide(const minisim_model *model, const minisim_context_o
     return MINISIM_OK;
 }
 
-static const minisim_context_options defaults = {.size = sizeof defaults};
+/* Options of any version: what the caller's struct does not have is the default. */
+static minisim_status take_options(const minisim_context_options *given,
+                                   minisim_context_options *options, minisim_error *error) {
+    *options = (minisim_context_options){0};
+    if (given && given->size < sizeof given->size)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "the options' size is not set");
+    if (given)
+        memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    options->threads = options->threads ? options->threads : 1;
+    if (options->threads > MS_TEAM_MAX)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "%u threads, more than %d",
+                       (unsigned)options->threads, MS_TEAM_MAX);
+    return MINISIM_OK;
+}
 
-minisim_status minisim_context_size(const minisim_model *model,
-                                    const minisim_context_options *options, size_t *bytes,
-                                    minisim_error *error) {
+static minisim_status context_size(const minisim_model *model,
+                                   const minisim_context_options *options, size_t *bytes,
+                                   minisim_error *error) {
     struct ms_plan plan;
-    if (!model || !bytes || (options && options->size < sizeof *options))
-        return ms_fail(error, MINISIM_BAD_ARGUMENT, "no model, no place, or options without size");
     struct ms_stage *stages = calloc(model->info.blocks + 1, sizeof *stages);
     if (!stages)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for a plan");
-    ms_plan_make(model, &plan, stages);
+    ms_plan_make(model, options->threads, &plan, stages);
     free(stages);
     *bytes = lay_out(model, &plan).all;
     return MINISIM_OK;
+}
+
+minisim_status minisim_context_size(const minisim_model *model,
+                                    const minisim_context_options *given, size_t *bytes,
+                                    minisim_error *error) {
+    minisim_context_options options;
+    if (!model || !bytes)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "no model, or no place for the size");
+    minisim_status status = take_options(given, &options, error);
+    return status ? status : context_size(model, &options, bytes, error);
 }
 
 /* Everything lies in `memory`, which is large enough. */
@@ -102,18 +125,18 @@ static void build(minisim_context *context, const minisim_model *model,
     uint8_t *memory = (uint8_t *)context;
     /* The stages are planned where they will stay: their place does not depend on the plan. */
     struct ms_stage *stages = (struct ms_stage *)(void *)(memory + round64(sizeof *context));
-    ms_plan_make(model, &context->plan, stages);
+    ms_plan_make(model, options->threads, &context->plan, stages);
     struct layout at = lay_out(model, &context->plan);
-    size_t *counts = (size_t *)(void *)(memory + at.counts);
+    ms_team_open(&context->team, options->threads);
     context->model = model;
-    context->square = memory + at.square;
     context->run = (struct ms_run){.model = model,
                                    .plan = &context->plan,
                                    .stages = stages,
-                                   .done = counts,
-                                   .expanded = counts + context->plan.stages,
+                                   .team = &context->team,
                                    .memory = (float *)(void *)(memory + at.memory),
-                                   .square = context->square};
+                                   .progress = (size_t *)(void *)(memory + at.progress),
+                                   .square = memory + at.square};
+    context->square = memory + at.square;
     uint64_t limit = options->max_memory ? options->max_memory : (uint64_t)2 << 30;
     ms_arena_open(&context->arena, limit < SIZE_MAX ? (size_t)limit : SIZE_MAX);
     context->max_pixels = options->max_pixels ? options->max_pixels : 200000000;
@@ -123,35 +146,41 @@ static void build(minisim_context *context, const minisim_model *model,
 }
 
 minisim_status minisim_context_open(const minisim_model *model,
-                                    const minisim_context_options *options,
-                                    minisim_context **context, minisim_error *error) {
+                                    const minisim_context_options *given, minisim_context **context,
+                                    minisim_error *error) {
     struct ms_preparation preparation;
+    minisim_context_options options;
     size_t bytes;
     if (!context)
         return ms_fail(error, MINISIM_BAD_ARGUMENT, "no place for the context");
     *context = NULL;
-    minisim_status status = minisim_context_size(model, options, &bytes, error);
-    if (!options)
-        options = &defaults;
+    if (!model)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "no model");
+    minisim_status status = take_options(given, &options, error);
     if (!status)
-        status = decide(model, options, &preparation, error);
+        status = decide(model, &options, &preparation, error);
+    if (!status)
+        status = context_size(model, &options, &bytes, error);
     if (status)
         return status;
-    if (options->memory && (options->memory_size < bytes || (uintptr_t)options->memory % 64 != 0))
+    if (options.memory && (options.memory_size < bytes || (uintptr_t)options.memory % 64 != 0))
         return ms_fail(error, MINISIM_OUT_OF_MEMORY,
                        "the memory handed over has %zu bytes; %zu are needed, aligned to 64",
-                       options->memory_size, bytes);
-    minisim_context *made = options->memory ? options->memory : aligned_alloc(64, bytes);
+                       options.memory_size, bytes);
+    minisim_context *made = options.memory ? options.memory : aligned_alloc(64, bytes);
     if (!made)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for a context of %zu bytes", bytes);
     *made = (minisim_context){.preparation = preparation};
-    build(made, model, options);
+    build(made, model, &options);
     *context = made;
     return MINISIM_OK;
 }
 
 void minisim_context_close(minisim_context *context) {
-    if (context && context->owns_memory)
+    if (!context)
+        return;
+    ms_team_close(&context->team);
+    if (context->owns_memory)
         free(context);
 }
 
@@ -163,7 +192,7 @@ const char *minisim_context_error(const minisim_context *context) {
     return context->error.text;
 }
 
-/* The computing part, in the floating-point environment that it needs; the arena is emptied. */
+/* The computing part; the arena is emptied. */
 static minisim_status embed_pixels(minisim_context *context, const minisim_pixels *pixels,
                                    float *embedding) {
     struct ms_float_env env;
@@ -171,9 +200,11 @@ static minisim_status embed_pixels(minisim_context *context, const minisim_pixel
     minisim_status status = ms_prepare_pixels(pixels, &context->preparation, &context->arena,
                                               context->square, &context->error);
     ms_arena_close(&context->arena);
-    if (!status)
-        ms_run_network(&context->run, embedding);
     ms_float_env_leave(&env);
+    if (!status) {
+        context->run.embedding = embedding;
+        ms_run_network(&context->run);
+    }
     return status;
 }
 
@@ -283,16 +314,16 @@ static void add_floats(struct ms_sha256 *hash, const float *values, size_t n, si
 
 /* Weights in the file's order, an output channel after the other, then the biases. */
 static void add_pointwise(struct ms_sha256 *hash, const struct ms_pointwise_layer *layer,
-                          size_t panel) {
+                          size_t lanes) {
     for (size_t o = 0; o < layer->outputs; o++)
-        add_floats(hash, layer->weights + o / panel * layer->inputs * panel + o % panel,
-                   layer->inputs, panel);
+        add_floats(hash, layer->weights + o / lanes * layer->inputs * lanes + o % lanes,
+                   layer->inputs, lanes);
     add_floats(hash, layer->bias, layer->outputs, 1);
 }
 
 static void add_depthwise(struct ms_sha256 *hash, const struct ms_depthwise_layer *layer) {
     for (size_t c = 0; c < layer->channels; c++)
-        add_floats(hash, layer->weights + c, 9, layer->channels);
+        add_floats(hash, layer->weights + c, 9, ms_padded(layer->channels));
     add_floats(hash, layer->bias, layer->channels, 1);
 }
 
@@ -328,17 +359,17 @@ minisim_status minisim_context_embedding_id(minisim_context *context, char id[65
     if (!context || !id)
         return MINISIM_BAD_ARGUMENT;
     const minisim_model *model = context->model;
-    size_t panel = model->kernels->panel;
+    size_t lanes = model->kernels->lanes;
     struct ms_sha256 hash;
     ms_sha256_start(&hash);
     add_facts(&hash, model, &context->preparation);
-    add_pointwise(&hash, &model->stem, panel);
+    add_pointwise(&hash, &model->stem, lanes);
     for (size_t b = 0; b < model->info.blocks; b++) {
-        add_pointwise(&hash, &model->blocks[b].expand, panel);
+        add_pointwise(&hash, &model->blocks[b].expand, lanes);
         add_depthwise(&hash, &model->blocks[b].depthwise);
-        add_pointwise(&hash, &model->blocks[b].project, panel);
+        add_pointwise(&hash, &model->blocks[b].project, lanes);
     }
-    add_pointwise(&hash, &model->head, panel);
+    add_pointwise(&hash, &model->head, lanes);
     ms_sha256_finish(&hash, id);
     return MINISIM_OK;
 }

@@ -15,14 +15,20 @@ enum { MS_BLOCKS_MAX = 256, MS_CHANNELS_MAX = 4096, MS_INPUT_MAX = 512 };
 
 enum ms_padding { MS_SYMMETRIC = 0, MS_SAME = 1 };
 
-/* A 1x1 convolution, or the stem seen as one over 27 inputs: weights [panels][inputs][panel]. */
+/* Channels of a tensor in memory: as many, filled up to whole vectors of any table. */
+static inline size_t ms_padded(size_t channels) {
+    return (channels + MS_LANES_MAX - 1) / MS_LANES_MAX * MS_LANES_MAX;
+}
+
+/* A 1x1 convolution, or the stem seen as one over 27 inputs: weights [panels][inputs][lanes], bias
+ * [outputs], both filled up with zeros to whole panels. */
 struct ms_pointwise_layer {
     size_t inputs, outputs;
     float *weights;
-    float *bias; /* [outputs], filled up with zeros to whole panels */
+    float *bias;
 };
 
-/* A depthwise 3x3 convolution: weights [9][channels], bias [channels]. */
+/* A depthwise 3x3 convolution: weights [9][channels], bias [channels], channels filled up. */
 struct ms_depthwise_layer {
     size_t channels, stride;
     float *weights;

@@ -1,15 +1,19 @@
 /*
- * The plan: how a picture passes through the network in little memory, decided once from the
- * shapes.
+ * The plan: where each tensor lies, and in what portions it is made, decided once when a context is
+ * opened.
  *
- * A stage is the stem or a block. A stage works in steps of a few rows of its output; for a step it
- * expands the rows of input that are new, convolves them depthwise and projects them, so that of
- * the expanded tensor only a ring of rows exists. Where the picture is small, one step makes all
- * rows, and the expanded channels are cut into chunks instead: each chunk adds its part to the sums
- * of the projection, and each weight is read once.
+ * A stage is the stem or a block. It makes its output in bands of a few rows. For a band it expands
+ * the rows of input that are new, a chunk of channels at a time, and convolves each chunk depthwise
+ * while it is in the first-level cache; when all chunks have passed, the band is projected. So of
+ * the expanded tensor only a ring of rows exists.
  *
  * A stage's output is whole where it is small. Where it is large it is streamed: kept as a ring of
  * the rows that the next stage still needs, and made when that stage asks for them.
+ *
+ * Members of a team share the work of a picture. Where the picture is large, each makes a band of
+ * the rows of every whole output, and recomputes the few streamed rows that it shares with its
+ * neighbour. Where it is small (one band, `by_channels`) that would be too much: there each expands
+ * and convolves some of the channels, and then projects to some of the outputs.
  */
 #ifndef MS_NET_PLAN_H
 #define MS_NET_PLAN_H
@@ -18,25 +22,41 @@
 
 struct ms_stage {
     const struct ms_block *block; /* NULL: the stem */
-    size_t in_side, out_side, out_channels;
-    size_t stride, pad;
-    size_t rows;      /* of output, made in a step */
-    size_t chunk;     /* expanded channels at a time, a multiple of 16 unless all */
-    size_t ring_rows; /* of expanded input, kept between the steps; 0: no expansion */
+    size_t in_side, out_side, stride, pad;
+    size_t channels; /* of the output, filled up, as all channels here */
+    size_t expanded; /* of the depthwise convolution */
+    bool by_channels;
+    size_t band;      /* rows of output that are projected together */
+    size_t step;      /* of these, rows that are expanded and convolved together */
+    size_t chunk;     /* expanded channels at a time */
+    size_t ring_rows; /* of expanded input (the stem: of input) that are kept; 0: no expansion */
     size_t out_rows;  /* of output that are kept: out_side, or fewer where it is streamed */
-    size_t ring, out; /* where both lie, in floats from the start of the memory */
+    /* Where things lie, in floats from the start of the memory. What each member has for itself is
+     * told for member 0; `member_floats` further on is the next one's. */
+    size_t ring;
+    size_t out;       /* a member's own if streamed, else shared */
+    size_t convolved; /* the band after the depthwise convolution: shared if by_channels, else own */
+    size_t member_floats;
 };
 
 struct ms_plan {
-    size_t stages; /* 1 + blocks */
-    size_t floats; /* all memory of the network; at its start a buffer that no step leaves anything
-                      in: patches of the stem, depthwise rows, a chunk of the head */
+    size_t threads; /* members of the team */
+    size_t stages;  /* 1 + blocks */
+    size_t head;    /* where the first member's chunk of the head lies */
+    size_t head_floats;
+    size_t floats; /* all memory of the network */
 };
 
 /* Output channels of the head that are computed and averaged at a time. */
 enum { MS_HEAD_CHUNK = 64 };
 
-/* Fills in `stages` (1 + blocks of them) and the plan. */
-void ms_plan_make(const struct minisim_model *model, struct ms_plan *plan, struct ms_stage *stages);
+/* Floats in a row of the stem's input: a pixel of zeros on either side. */
+static inline size_t ms_stem_row_floats(size_t side) {
+    return ms_padded(3 * (side + 2));
+}
+
+/* Fills in `stages` (1 + blocks of them) and the plan, for a team of so many threads. */
+void ms_plan_make(const struct minisim_model *model, size_t threads, struct ms_plan *plan,
+                  struct ms_stage *stages);
 
 #endif

@@ -1,43 +1,69 @@
 /*
- * The forward pass as the paper draws it, in the order of the plan: the head asks the last block
- * for all its rows, a streamed stage is asked for rows by the next one, and each step expands,
- * convolves and projects.
+ * The forward pass as the paper draws it, in the order of the plan. Whole outputs are made one
+ * after the other, by all members of the team: by rows, where streamed stages are asked for rows by
+ * the stage after them, or by channels. Then the head, by output channels. All members meet after
+ * each.
  */
 #include "net/run.h"
 
+#include "base/float_env.h"
+
 #include <string.h>
 
-void ms_stem_patches(const struct minisim_model *model, const struct ms_stage *stem,
-                     const uint8_t *square, size_t y, float *patches) {
-    size_t side = stem->in_side;
-    for (size_t x = 0; x < stem->out_side; x++)
-        for (size_t tap = 0; tap < 9; tap++, patches += 3) {
-            size_t row = y * stem->stride + tap / 3 - stem->pad; /* wraps above and on the left */
-            size_t column = x * stem->stride + tap % 3 - stem->pad;
-            if (row >= side || column >= side) {
-                memset(patches, 0, 3 * sizeof *patches);
-                continue;
-            }
-            const uint8_t *pixel = square + (row * side + column) * 3;
-            for (size_t c = 0; c < 3; c++)
-                patches[c] = model->table[pixel[c]][c];
-        }
+void ms_stem_row(const struct minisim_model *model, const uint8_t *square, size_t y, float *to) {
+    size_t side = model->info.input_size;
+    memset(to, 0, ms_stem_row_floats(side) * sizeof *to);
+    if (y >= side)
+        return;
+    const uint8_t *bytes = square + y * side * 3;
+    for (size_t i = 0; i < 3 * side; i += 3)
+        for (size_t c = 0; c < 3; c++)
+            to[3 + i + c] = model->table[bytes[i + c]][c];
 }
 
-void ms_average(const float *values, size_t pixels, size_t channels, float *mean) {
+void ms_average(const float *values, size_t pixels, size_t channels, size_t stride, float *mean) {
     for (size_t c = 0; c < channels; c++)
         mean[c] = 0;
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++)
-            mean[c] += values[p * channels + c];
+            mean[c] += values[p * stride + c];
     float scale = 1.0f / (float)pixels;
     for (size_t c = 0; c < channels; c++)
         mean[c] *= scale;
 }
 
+/* One member's view of a run. */
+struct member {
+    const struct ms_run *run;
+    size_t number;
+    size_t *made; /* [stages]: the row of output that is made next */
+    size_t *read; /* [stages]: the row of input that is expanded next */
+};
+
+/* The part of `count` things, dealt out in portions of `unit`, that falls to a member: from *from
+ * up to the end that is given back. */
+static size_t share(const struct member *member, size_t count, size_t unit, size_t *from) {
+    size_t portions = (count + unit - 1) / unit, members = member->run->team->size;
+    size_t end = portions * (member->number + 1) / members * unit;
+    *from = portions * member->number / members * unit;
+    *from = *from < count ? *from : count;
+    return end < count ? end : count;
+}
+
+/* What a member has for itself of a stage: `at` tells where member 0 has it. */
+static float *own(const struct member *member, const struct ms_stage *stage, size_t at) {
+    return member->run->memory + at + member->number * stage->member_floats;
+}
+
+static bool is_whole(const struct ms_stage *stage) {
+    return stage->out_rows == stage->out_side;
+}
+
 /* Where row y of a stage's output lies. */
-static float *out_row(const struct ms_run *run, const struct ms_stage *stage, size_t y) {
-    return run->memory + stage->out + y % stage->out_rows * stage->out_side * stage->out_channels;
+static float *out_row(const struct member *member, const struct ms_stage *stage, size_t y) {
+    float *out =
+        is_whole(stage) ? member->run->memory + stage->out : own(member, stage, stage->out);
+    return out + y % stage->out_rows * stage->out_side * stage->channels;
 }
 
 /* Rows from y on that lie side by side in a ring of `ring_rows`, up to `end`. */
@@ -46,35 +72,59 @@ static size_t unbroken(size_t y, size_t end, size_t ring_rows) {
     return rows < end - y ? rows : end - y;
 }
 
-static void stem_step(struct ms_run *run, const struct ms_stage *stage, size_t y) {
-    const struct ms_pointwise_layer *layer = &run->model->stem;
-    const struct ms_kernels *kernels = run->model->kernels;
-    ms_stem_patches(run->model, stage, run->square, y, run->memory);
-    kernels->pointwise(&(struct ms_pointwise){.pixels = stage->out_side,
-                                              .inputs = layer->inputs,
-                                              .outputs = layer->outputs,
-                                              .in = run->memory,
-                                              .in_stride = layer->inputs,
-                                              .out = out_row(run, stage, y),
-                                              .out_stride = layer->outputs,
-                                              .weights = layer->weights,
-                                              .panel_stride = layer->inputs * kernels->panel,
-                                              .bias = layer->bias,
-                                              .relu6 = true});
+/* Input row y of the stem, which is made when it is first asked for; rows outside are zeros. */
+static const float *stem_row(const struct member *member, const struct ms_stage *stage, size_t y) {
+    const struct minisim_model *model = member->run->model;
+    size_t floats = ms_stem_row_floats(stage->in_side);
+    float *ring = own(member, stage, stage->ring);
+    if (y >= stage->in_side)
+        return ring + MS_WINDOW * floats;
+    for (; member->read[0] <= y; member->read[0]++)
+        ms_stem_row(model, member->run->square, member->read[0],
+                    ring + member->read[0] % MS_WINDOW * floats);
+    return ring + y % MS_WINDOW * floats;
 }
 
-/* The channels first..first + count of a step over the output rows from..end. */
+static void stem_band(const struct member *member, const struct ms_stage *stage, size_t y) {
+    const struct ms_pointwise_layer *layer = &member->run->model->stem;
+    struct ms_pointwise call = {.pixels = stage->out_side,
+                                .inputs = 3 * MS_WINDOW,
+                                .outputs = layer->outputs,
+                                .runs = MS_WINDOW,
+                                .in_stride = 3 * stage->stride,
+                                .out = out_row(member, stage, y),
+                                .out_stride = stage->channels,
+                                .weights = layer->weights,
+                                .bias = layer->bias,
+                                .relu6 = true};
+    for (size_t tap = 0; tap < MS_WINDOW; tap++) {
+        size_t row = y * stage->stride + tap - stage->pad; /* wraps above */
+        call.in[tap] = stem_row(member, stage, row) + 3 * (1 - stage->pad);
+    }
+    member->run->model->kernels->pointwise(&call);
+}
+
+/* The expanded channels first..first + count of a stage. */
 struct slice {
-    size_t from, end, first, count;
-    float *ring; /* of expanded rows: [ring_rows][in_side][chunk] */
+    size_t first, count;
+    float *ring; /* [ring_rows][in_side][stage->chunk] */
 };
 
+static struct slice slice_of(const struct member *member, const struct ms_stage *stage,
+                             size_t first, size_t end) {
+    struct slice slice = {.first = first,
+                          .count = end - first < stage->chunk ? end - first : stage->chunk};
+    slice.ring = own(member, stage, stage->ring);
+    if (!stage->by_channels)
+        slice.ring += first * stage->ring_rows * stage->in_side;
+    return slice;
+}
+
 /* Expands the input rows `from` to `end` into the slice's ring. */
-static void expand_rows(struct ms_run *run, const struct ms_stage *stage, const struct slice *slice,
-                        size_t from, size_t end) {
+static void expand_rows(const struct member *member, const struct ms_stage *stage,
+                        const struct slice *slice, size_t from, size_t end) {
     const struct ms_pointwise_layer *layer = &stage->block->expand;
-    const struct ms_kernels *kernels = run->model->kernels;
-    size_t panel_stride = layer->inputs * kernels->panel;
+    const struct ms_kernels *kernels = member->run->model->kernels;
     while (from < end) {
         size_t rows = unbroken(from, end, stage->ring_rows);
         rows = unbroken(from, from + rows, (stage - 1)->out_rows);
@@ -82,152 +132,211 @@ static void expand_rows(struct ms_run *run, const struct ms_stage *stage, const 
             .pixels = rows * stage->in_side,
             .inputs = layer->inputs,
             .outputs = slice->count,
-            .in = out_row(run, stage - 1, from),
-            .in_stride = layer->inputs,
+            .runs = 1,
+            .in = {out_row(member, stage - 1, from)},
+            .in_stride = (stage - 1)->channels,
             .out = slice->ring + from % stage->ring_rows * stage->in_side * stage->chunk,
             .out_stride = stage->chunk,
-            .weights = layer->weights + slice->first / kernels->panel * panel_stride,
-            .panel_stride = panel_stride,
+            .weights = layer->weights + slice->first * layer->inputs,
             .bias = layer->bias + slice->first,
             .relu6 = true});
         from += rows;
     }
 }
 
-/* Depthwise convolution of the slice's rows into the buffer [rows][out_side][chunk]. */
-static void depthwise_rows(struct ms_run *run, const struct ms_stage *stage,
-                           const struct slice *slice) {
+/* Depthwise convolution of the slice: output rows `from` to `end`; `to` is where row `from` goes.
+ */
+static void convolve_rows(const struct member *member, const struct ms_stage *stage,
+                          const struct slice *slice, size_t from, size_t end, float *to) {
     const struct ms_depthwise_layer *layer = &stage->block->depthwise;
-    size_t row_floats = stage->in_side * stage->chunk;
-    for (size_t y = slice->from; y < slice->end; y++) {
+    bool expanded = stage->ring_rows > 0;
+    for (size_t y = from; y < end; y++, to += stage->out_side * stage->expanded) {
         struct ms_depthwise call = {.in_width = stage->in_side,
                                     .out_width = stage->out_side,
                                     .channels = slice->count,
                                     .stride = stage->stride,
                                     .pad_left = stage->pad,
-                                    .in_stride = stage->chunk,
-                                    .out = run->memory +
-                                           (y - slice->from) * stage->out_side * stage->chunk,
-                                    .out_stride = stage->chunk,
+                                    .in_stride = expanded ? stage->chunk : stage->expanded,
+                                    .out = to + slice->first,
+                                    .out_stride = stage->expanded,
                                     .weights = layer->weights + slice->first,
-                                    .weight_stride = layer->channels,
+                                    .weight_stride = stage->expanded,
                                     .bias = layer->bias + slice->first};
-        for (size_t tap = 0; tap < 3; tap++) {
+        for (size_t tap = 0; tap < MS_WINDOW; tap++) {
             size_t row = y * stage->stride + tap - stage->pad; /* wraps above */
             if (row >= stage->in_side)
                 continue;
-            if (stage->ring_rows) {
-                call.rows[tap] = slice->ring + row % stage->ring_rows * row_floats;
-            } else {
-                call.rows[tap] = out_row(run, stage - 1, row) + slice->first;
-                call.in_stride = layer->channels;
-            }
+            call.rows[tap] =
+                expanded ? slice->ring + row % stage->ring_rows * stage->in_side * stage->chunk
+                         : out_row(member, stage - 1, row) + slice->first;
         }
-        run->model->kernels->depthwise(&call);
+        member->run->model->kernels->depthwise(&call);
     }
 }
 
-/* Adds the slice's part to the output rows: the first part starts at the bias, the last adds the
- * input. */
-static void project_rows(struct ms_run *run, const struct ms_stage *stage,
-                         const struct slice *slice) {
+/* The input row behind the last one that output rows up to `end` need. */
+static size_t input_end(const struct ms_stage *stage, size_t end) {
+    size_t window_end = (end - 1) * stage->stride + MS_WINDOW - stage->pad;
+    return window_end < stage->in_side ? window_end : stage->in_side;
+}
+
+/* A slice's way through a band, step by step. *read is the input row to expand next. */
+static void slice_band(const struct member *member, const struct ms_stage *stage,
+                       const struct slice *slice, size_t from, size_t end, float *convolved,
+                       size_t *read) {
+    for (size_t next; from < end; from = next) {
+        next = from + stage->step < end ? from + stage->step : end;
+        size_t in_end = input_end(stage, next);
+        if (stage->ring_rows)
+            expand_rows(member, stage, slice, *read, in_end);
+        *read = in_end;
+        convolve_rows(member, stage, slice, from, next, convolved);
+        convolved += (next - from) * stage->out_side * stage->expanded;
+    }
+}
+
+/* Projects the convolved rows `from` to `end` to the output channels first..last. */
+static void project_rows(const struct member *member, const struct ms_stage *stage, size_t from,
+                         size_t end, const float *convolved, size_t first, size_t last) {
     const struct ms_pointwise_layer *layer = &stage->block->project;
-    const struct ms_kernels *kernels = run->model->kernels;
-    bool last = slice->first + slice->count == layer->inputs;
-    bool residual = stage->block->residual && last;
-    for (size_t y = slice->from; y < slice->end;) {
-        size_t rows = unbroken(y, slice->end, stage->out_rows);
+    const struct ms_kernels *kernels = member->run->model->kernels;
+    bool residual = stage->block->residual;
+    while (from < end && first < last) {
+        size_t rows = unbroken(from, end, stage->out_rows);
         if (residual)
-            rows = unbroken(y, y + rows, (stage - 1)->out_rows);
+            rows = unbroken(from, from + rows, (stage - 1)->out_rows);
         kernels->pointwise(&(struct ms_pointwise){
             .pixels = rows * stage->out_side,
-            .inputs = slice->count,
-            .outputs = layer->outputs,
-            .in = run->memory + (y - slice->from) * stage->out_side * stage->chunk,
-            .in_stride = stage->chunk,
-            .out = out_row(run, stage, y),
-            .out_stride = layer->outputs,
-            .weights = layer->weights + slice->first * kernels->panel,
-            .panel_stride = layer->inputs * kernels->panel,
-            .bias = slice->first == 0 ? layer->bias : NULL,
-            .residual = residual ? out_row(run, stage - 1, y) : NULL,
-            .residual_stride = layer->outputs});
-        y += rows;
+            .inputs = layer->inputs,
+            .outputs = last - first,
+            .runs = 1,
+            .in = {convolved},
+            .in_stride = stage->expanded,
+            .out = out_row(member, stage, from) + first,
+            .out_stride = stage->channels,
+            .weights = layer->weights + first * layer->inputs,
+            .bias = layer->bias + first,
+            .residual = residual ? out_row(member, stage - 1, from) + first : NULL,
+            .residual_stride = stage->channels});
+        convolved += rows * stage->out_side * stage->expanded;
+        from += rows;
     }
 }
 
-static void make_rows(struct ms_run *run, size_t index, size_t end);
+static void make_rows(const struct member *member, size_t index, size_t end);
 
-static void block_step(struct ms_run *run, size_t index, size_t from, size_t end) {
-    const struct ms_stage *stage = &run->stages[index];
-    size_t channels = stage->block->depthwise.channels;
-    size_t window_end = (end - 1) * stage->stride + 3 - stage->pad;
-    size_t in_end = window_end < stage->in_side ? window_end : stage->in_side;
-    bool one_step = stage->rows == stage->out_side;
-    make_rows(run, index - 1, in_end);
+/* One band of a block by rows: all chunks, then the projection. */
+static void block_band(const struct member *member, size_t index, size_t from, size_t end) {
+    const struct ms_stage *stage = &member->run->stages[index];
+    size_t channels = stage->block->depthwise.channels, read = member->read[index];
+    float *convolved = own(member, stage, stage->convolved);
+    if (!is_whole(stage - 1))
+        make_rows(member, index - 1, input_end(stage, end));
     for (size_t first = 0; first < channels; first += stage->chunk) {
-        size_t count = channels - first < stage->chunk ? channels - first : stage->chunk;
-        struct slice slice = {.from = from, .end = end, .first = first, .count = count};
-        slice.ring = run->memory + stage->ring;
-        if (!one_step)
-            slice.ring += first * stage->ring_rows * stage->in_side;
-        if (stage->ring_rows)
-            expand_rows(run, stage, &slice, run->expanded[index], in_end);
-        depthwise_rows(run, stage, &slice);
-        project_rows(run, stage, &slice);
+        struct slice slice = slice_of(member, stage, first, channels);
+        read = member->read[index];
+        slice_band(member, stage, &slice, from, end, convolved, &read);
     }
-    run->expanded[index] = in_end;
+    member->read[index] = read;
+    project_rows(member, stage, from, end, convolved, 0, stage->block->project.outputs);
 }
 
-/* Makes a stage's output rows up to `end`, a step at a time. */
-static void make_rows(struct ms_run *run, size_t index, size_t end) {
-    const struct ms_stage *stage = &run->stages[index];
-    /* A whole output is finished before anyone reads it, because its rings go to the next run. */
-    if (stage->out_rows == stage->out_side)
-        end = stage->out_side;
-    while (run->done[index] < end) {
-        size_t from = run->done[index];
-        size_t to = from + stage->rows < end ? from + stage->rows : end;
+/* Makes a stage's output rows up to `end`, a band at a time. */
+static void make_rows(const struct member *member, size_t index, size_t end) {
+    const struct ms_stage *stage = &member->run->stages[index];
+    while (member->made[index] < end) {
+        size_t from = member->made[index];
+        size_t to = from + stage->band < end ? from + stage->band : end;
         if (stage->block)
-            block_step(run, index, from, to);
+            block_band(member, index, from, to);
         else
-            stem_step(run, stage, from);
-        run->done[index] = to;
+            stem_band(member, stage, from);
+        member->made[index] = to;
     }
+}
+
+/* A run of stages by rows, the streamed ones `first` to the whole one `last`: a member's rows of
+ * the last one, and what they need of the others. */
+static void run_by_rows(const struct member *member, size_t first, size_t last) {
+    const struct ms_stage *stages = member->run->stages;
+    size_t from, end = share(member, stages[last].out_side, 1, &from);
+    for (size_t i = last, row = from; i + 1 > first; i--) {
+        size_t above = row * stages[i].stride;
+        member->made[i] = row;
+        row = member->read[i] = above > stages[i].pad ? above - stages[i].pad : 0;
+        if (i == 0)
+            break;
+    }
+    if (first == 0)
+        ms_stem_row(member->run->model, member->run->square, stages[0].in_side,
+                    own(member, &stages[0], stages[0].ring) +
+                        MS_WINDOW * ms_stem_row_floats(stages[0].in_side));
+    if (from < end)
+        make_rows(member, last, end);
+}
+
+/* A block by channels: first a member's part of the expanded ones, then of the outputs. */
+static void run_by_channels(const struct member *member, const struct ms_stage *stage) {
+    float *convolved = member->run->memory + stage->convolved;
+    size_t first, end = share(member, stage->block->depthwise.channels, MS_LANES_MAX, &first);
+    for (; first < end; first += stage->chunk) {
+        struct slice slice = slice_of(member, stage, first, end);
+        size_t read = 0;
+        slice_band(member, stage, &slice, 0, stage->out_side, convolved, &read);
+    }
+    ms_team_meet(member->run->team);
+    end = share(member, stage->block->project.outputs, MS_LANES_MAX, &first);
+    project_rows(member, stage, 0, stage->out_side, convolved, first, end);
 }
 
 /* The head, some output channels at a time, and their average. */
-static void head(struct ms_run *run, const struct ms_stage *last, float *embedding) {
-    const struct ms_pointwise_layer *layer = &run->model->head;
-    const struct ms_kernels *kernels = run->model->kernels;
+static void head(const struct member *member, const struct ms_stage *last) {
+    const struct ms_pointwise_layer *layer = &member->run->model->head;
+    const struct ms_kernels *kernels = member->run->model->kernels;
+    const struct ms_plan *plan = member->run->plan;
     size_t pixels = last->out_side * last->out_side;
-    size_t panel_stride = layer->inputs * kernels->panel;
-    for (size_t first = 0; first < layer->outputs; first += MS_HEAD_CHUNK) {
-        size_t left = layer->outputs - first;
-        size_t count = left < MS_HEAD_CHUNK ? left : MS_HEAD_CHUNK;
+    float *chunk = member->run->memory + plan->head + member->number * plan->head_floats;
+    size_t first, end = share(member, layer->outputs, MS_LANES_MAX, &first);
+    for (; first < end; first += MS_HEAD_CHUNK) {
+        size_t count = end - first < MS_HEAD_CHUNK ? end - first : MS_HEAD_CHUNK;
         kernels->pointwise(&(struct ms_pointwise){.pixels = pixels,
                                                   .inputs = layer->inputs,
                                                   .outputs = count,
-                                                  .in = run->memory + last->out,
-                                                  .in_stride = layer->inputs,
-                                                  .out = run->memory,
-                                                  .out_stride = count,
-                                                  .weights = layer->weights +
-                                                             first / kernels->panel * panel_stride,
-                                                  .panel_stride = panel_stride,
+                                                  .runs = 1,
+                                                  .in = {out_row(member, last, 0)},
+                                                  .in_stride = last->channels,
+                                                  .out = chunk,
+                                                  .out_stride = MS_HEAD_CHUNK,
+                                                  .weights = layer->weights + first * layer->inputs,
                                                   .bias = layer->bias + first,
                                                   .relu6 = true});
-        ms_average(run->memory, pixels, count, embedding + first);
+        ms_average(chunk, pixels, count, MS_HEAD_CHUNK, member->run->embedding + first);
     }
 }
 
-void ms_run_network(struct ms_run *run, float *embedding) {
-    size_t last = run->plan->stages - 1;
-    for (size_t i = 0; i <= last; i++)
-        run->done[i] = run->expanded[i] = 0;
-    /* Runs of stages in order; asking for the last of a run makes the streamed ones before it. */
-    for (size_t i = 0; i <= last; i++)
-        if (run->stages[i].out_rows == run->stages[i].out_side)
-            make_rows(run, i, run->stages[i].out_side);
-    head(run, &run->stages[last], embedding);
+/* The whole network, as one member sees it. */
+static void run_member(void *argument, size_t number) {
+    const struct ms_run *run = argument;
+    size_t stages = run->plan->stages, first = 0;
+    size_t *progress = run->progress + number * 2 * stages;
+    struct member member = {
+        .run = run, .number = number, .made = progress, .read = progress + stages};
+    struct ms_float_env env;
+    ms_float_env_enter(&env);
+    for (size_t i = 0; i < stages; i++) {
+        if (!is_whole(&run->stages[i]))
+            continue;
+        if (run->stages[i].by_channels)
+            run_by_channels(&member, &run->stages[i]);
+        else
+            run_by_rows(&member, first, i);
+        ms_team_meet(run->team);
+        first = i + 1;
+    }
+    head(&member, &run->stages[stages - 1]);
+    ms_float_env_leave(&env);
+}
+
+void ms_run_network(struct ms_run *run) {
+    ms_team_run(run->team, run_member, run);
 }

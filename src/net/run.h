@@ -2,23 +2,25 @@
 #ifndef MS_NET_RUN_H
 #define MS_NET_RUN_H
 
+#include "base/team.h"
 #include "net/plan.h"
 
 #include <stdint.h>
 
-/* What a run needs beside the model: the plan and memory for it. */
+/* What a run needs beside the model: the plan, a team, and memory. */
 struct ms_run {
     const struct minisim_model *model;
     const struct ms_plan *plan;
     const struct ms_stage *stages;
-    size_t *done;          /* [stages]: rows of output made */
-    size_t *expanded;      /* [stages]: rows of input expanded */
+    struct ms_team *team;
     float *memory;         /* [plan->floats], aligned to 64 */
+    size_t *progress;      /* [plan->threads][2][stages] */
     const uint8_t *square; /* [input_size][input_size][3] */
+    float *embedding;      /* [head.outputs] */
 };
 
-/* Embeds the square into `embedding` [head.outputs]. The floating-point environment must be set. */
-void ms_run_network(struct ms_run *run, float *embedding);
+/* Embeds run->square into run->embedding. */
+void ms_run_network(struct ms_run *run);
 
 /*
  * The same a layer at a time, with whole tensors and the same kernels: calls `layer` for each with
@@ -30,12 +32,11 @@ typedef void ms_layer_fn(void *user, const char *name, const float *values, size
 minisim_status ms_run_layers(const struct minisim_model *model, const uint8_t *square,
                              ms_layer_fn *layer, void *user, minisim_error *error);
 
-/* The stem's input for one row of output: [out_side][27], the bytes of each window through the
- * table, zeros outside. */
-void ms_stem_patches(const struct minisim_model *model, const struct ms_stage *stem,
-                     const uint8_t *square, size_t y, float *patches);
+/* Row y of the stem's input, the bytes through the table, between two pixels of zeros; all zeros
+ * where there is no such row. `to` has ms_stem_row_floats. */
+void ms_stem_row(const struct minisim_model *model, const uint8_t *square, size_t y, float *to);
 
-/* The mean over `pixels` of each channel: adds `values` [pixels][channels] row by row, from +0. */
-void ms_average(const float *values, size_t pixels, size_t channels, float *mean);
+/* The mean over `pixels` of each channel: adds `values` [pixels][stride] row by row, from +0. */
+void ms_average(const float *values, size_t pixels, size_t channels, size_t stride, float *mean);
 
 #endif

@@ -76,7 +76,7 @@ static minisim_status drain(struct ms_weights_reader *reader, uint8_t *buffer, s
 /* Working memory of the fold: one layer's vectors, one row of weights. */
 struct fold {
     struct ms_weights_reader *reader;
-    size_t panel;
+    size_t lanes;
     double epsilon;
     double bound; /* no input value of the layer at hand is larger than this */
     float bn[4][MS_CHANNELS_MAX], bias[MS_CHANNELS_MAX], scale[MS_CHANNELS_MAX];
@@ -155,8 +155,8 @@ static minisim_status read_row(struct fold *fold, const struct ms_layer_tensors 
 static void place_row(const struct fold *fold, float *weights, size_t o, size_t inputs,
                       size_t outputs, bool depthwise) {
     for (size_t k = 0; k < inputs; k++) {
-        size_t at = depthwise ? k * outputs + o
-                              : (o / fold->panel * inputs + k) * fold->panel + o % fold->panel;
+        size_t at = depthwise ? k * ms_padded(outputs) + o
+                              : (o / fold->lanes * inputs + k) * fold->lanes + o % fold->lanes;
         weights[at] = fold->row[k];
     }
 }
@@ -229,13 +229,13 @@ static minisim_status read_data(struct fold *fold, struct minisim_model *model,
 
 /* Gives each layer its place in one block of memory; with NULL only counts the floats. */
 static size_t place_layers(struct minisim_model *model, float *memory) {
-    size_t at = 0, panel = model->kernels->panel;
+    size_t at = 0;
     struct ms_pointwise_layer *pointwise[2 * MS_BLOCKS_MAX + 2];
     size_t n = 0;
     pointwise[n++] = &model->stem;
     for (size_t b = 0; b < model->info.blocks; b++) {
         struct ms_depthwise_layer *depthwise = &model->blocks[b].depthwise;
-        size_t channels = (depthwise->channels + 15) / 16 * 16;
+        size_t channels = ms_padded(depthwise->channels);
         if (memory)
             depthwise->weights = memory + at, depthwise->bias = memory + at + 9 * channels;
         at += 10 * channels;
@@ -245,11 +245,11 @@ static size_t place_layers(struct minisim_model *model, float *memory) {
     }
     pointwise[n++] = &model->head;
     for (size_t i = 0; i < n; i++) {
-        size_t outputs = (pointwise[i]->outputs + panel - 1) / panel * panel;
+        size_t outputs = ms_padded(pointwise[i]->outputs);
         if (memory)
             pointwise[i]->weights = memory + at,
             pointwise[i]->bias = memory + at + outputs * pointwise[i]->inputs;
-        at += (outputs * (pointwise[i]->inputs + 1) + 15) / 16 * 16;
+        at += outputs * (pointwise[i]->inputs + 1);
     }
     return at;
 }
@@ -303,7 +303,7 @@ static minisim_status read_checked(struct ms_weights_reader *reader, struct mini
     model->info.weight_bytes = floats * sizeof(float);
     place_layers(model, memory);
     fold->reader = reader;
-    fold->panel = model->kernels->panel;
+    fold->lanes = model->kernels->lanes;
     fold->epsilon = model->info.epsilon;
     reader->error = &first;
     minisim_status status = read_data(fold, model, layers);

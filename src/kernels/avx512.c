@@ -1,0 +1,54 @@
+/* PLACEHOLDER head */
+#include <immintrin.h>
+#include <stddef.h>
+
+typedef __m512 vec;
+enum { lanes = 16 };
+
+#define MS_TILES(T)                                                                                \
+    T(1, 1)                                                                                        \
+    T(2, 1) T(3, 1) T(4, 1) T(5, 1) T(6, 1) T(7, 1) T(8, 1) T(9, 1) T(10, 1) T(11, 1) T(12, 1)     \
+        T(13, 1) T(14, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(7, 2) T(8, 2) T(9, 2)  \
+            T(10, 2) T(11, 2) T(12, 2) T(13, 2) T(14, 2) T(1, 3) T(2, 3) T(3, 3) T(4, 3) T(5, 3)   \
+                T(6, 3) T(7, 3) T(8, 3) T(9, 3)
+enum { MS_TILE_PIXELS_MAX = 14, MS_TILE_PANELS_MAX = 3, tile_panels = 2 };
+static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {14, 14, 9};
+
+#define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(9) S(10) S(11) S(12) S(13) S(14)
+enum { MS_STRIP_MAX = 14 };
+
+static inline vec load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline void store(float *p, vec v) {
+    _mm512_storeu_ps(p, v);
+}
+static inline vec broadcast(const float *p) {
+    return _mm512_set1_ps(*p);
+}
+static inline vec madd(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec relu6(vec a) {
+    __m512i bits = _mm512_castps_si512(a);
+    bits = _mm512_max_epi32(bits, _mm512_setzero_si512());
+    bits = _mm512_min_epi32(bits, _mm512_set1_epi32(0x40c00000));
+    return _mm512_castsi512_ps(bits);
+}
+
+enum { group_size = 1 };
+typedef const float *group;
+static inline group load_group(const float *p) {
+    return p;
+}
+static inline vec fma_group(group g, size_t i, vec w, vec sum) {
+    return madd(broadcast(g + i), w, sum);
+}
+
+#include "kernels/convolve.h"
+
+const struct ms_kernels ms_kernels_avx512 = {
+    .name = "avx512", .lanes = lanes, .pointwise = pointwise, .depthwise = depthwise};

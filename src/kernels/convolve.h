@@ -1,0 +1,188 @@
+/*
+ * Both convolutions, written once for every instruction set. A file such as avx2.c says how wide a
+ * vector is and how the few operations on it are spelt, and includes this; then they are
+ *
+ *     vec                                  `lanes` floats
+ *     load(p), store(p, v), broadcast(p)   p need not be aligned
+ *     madd(a, b, c)                        a * b + c, rounded once
+ *     add(a, b), relu6(a)
+ *     group, load_group(p)                 `group_size` inputs of one pixel, k ascending
+ *     fma_group(g, i, w, sum)              input i of the group times w, plus sum
+ *
+ * and the sizes of the tiles that keep its multipliers busy:
+ *
+ *     MS_TILES(T)         T(pixels, panels) for each tile there is
+ *     tile_pixels[panels - 1]              the tallest tile that is so many panels wide
+ *     tile_panels                          the width of most tiles; one more at the end, if odd
+ *     MS_STRIPS(S)        S(outputs) for each number of depthwise outputs side by side
+ *     strip_outputs                        the largest of them
+ *
+ * Everything that varies is a constant where it is inlined, so that sums are registers.
+ */
+#include "kernels/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* One tile: its sums stay in registers while k runs through all inputs. */
+INLINE void pointwise_tile(const struct ms_pointwise *call, size_t pixel, size_t panel,
+                           const size_t pixels, const size_t panels) {
+    const size_t in_stride = call->in_stride;
+    const size_t panel_floats = call->runs * call->inputs * lanes;
+    const float *weights = call->weights + panel * panel_floats;
+    const float *bias = call->bias + panel * lanes;
+    vec sum[MS_TILE_PIXELS_MAX][MS_TILE_PANELS_MAX];
+#pragma GCC unroll 16
+    for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+        for (size_t v = 0; v < panels; v++)
+            sum[p][v] = load(bias + v * lanes);
+    for (size_t run = 0; run < call->runs; run++) {
+        const float *in = call->in[run] + pixel * in_stride;
+        size_t k = call->inputs;
+        for (; k >= group_size; k -= group_size, in += group_size) {
+            group x[MS_TILE_PIXELS_MAX];
+#pragma GCC unroll 16
+            for (size_t p = 0; p < pixels; p++)
+                x[p] = load_group(in + p * in_stride);
+#pragma GCC unroll 4
+            for (size_t i = 0; i < group_size; i++, weights += lanes) {
+                vec w[MS_TILE_PANELS_MAX];
+#pragma GCC unroll 4
+                for (size_t v = 0; v < panels; v++) {
+                    w[v] = load(weights + v * panel_floats);
+                    __builtin_prefetch(weights + (panels + v) * panel_floats, 0, 2);
+                }
+#pragma GCC unroll 16
+                for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+                    for (size_t v = 0; v < panels; v++)
+                        sum[p][v] = fma_group(x[p], i, w[v], sum[p][v]);
+            }
+        }
+        for (; k > 0; k--, in++, weights += lanes)
+#pragma GCC unroll 16
+            for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+                for (size_t v = 0; v < panels; v++)
+                    sum[p][v] = madd(broadcast(in + p * in_stride),
+                                     load(weights + v * panel_floats), sum[p][v]);
+    }
+    float *out = call->out + pixel * call->out_stride + panel * lanes;
+    if (call->residual) {
+        const float *residual = call->residual + pixel * call->residual_stride + panel * lanes;
+#pragma GCC unroll 16
+        for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+            for (size_t v = 0; v < panels; v++)
+                sum[p][v] = add(sum[p][v], load(residual + p * call->residual_stride + v * lanes));
+    }
+    if (call->relu6)
+#pragma GCC unroll 16
+        for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+            for (size_t v = 0; v < panels; v++)
+                sum[p][v] = relu6(sum[p][v]);
+#pragma GCC unroll 16
+    for (size_t p = 0; p < pixels; p++)
+#pragma GCC unroll 4
+        for (size_t v = 0; v < panels; v++)
+            store(out + p * call->out_stride + v * lanes, sum[p][v]);
+}
+
+typedef void tile_fn(const struct ms_pointwise *call, size_t pixel, size_t panel);
+
+#define TILE(P, V)                                                                                 \
+    static void tile_##P##x##V(const struct ms_pointwise *call, size_t pixel, size_t panel) {      \
+        pointwise_tile(call, pixel, panel, P, V);                                                  \
+    }
+MS_TILES(TILE)
+#undef TILE
+#define TILE(P, V) [V - 1][P - 1] = tile_##P##x##V,
+static tile_fn *const tiles[MS_TILE_PANELS_MAX][MS_TILE_PIXELS_MAX] = {MS_TILES(TILE)};
+#undef TILE
+
+/* Panels in the order in which they lie; the pixels of each are cut into tiles of even height (15 =
+ * 8 + 7, not 14 + 1), because a short tile has too few sums to fill the multipliers' pipelines. */
+static void pointwise(const struct ms_pointwise *call) {
+    size_t all = (call->outputs + lanes - 1) / lanes;
+    for (size_t panel = 0, panels; panel < all; panel += panels) {
+        size_t left = all - panel;
+        panels = left == tile_panels + 1 || left < tile_panels ? left : tile_panels;
+        size_t most = tile_pixels[panels - 1];
+        size_t pixel = 0, count = (call->pixels + most - 1) / most;
+        for (; count > 0; count--) {
+            size_t pixels = (call->pixels - pixel + count - 1) / count;
+            tiles[panels - 1][pixels - 1](call, pixel, panel);
+            pixel += pixels;
+        }
+    }
+}
+
+/*
+ * A strip: `outputs` pixels side by side, of one vector of channels. Each input of a row is loaded
+ * once and goes into the up to three sums whose windows hold it; each sum sees its taps row by row,
+ * left to right. Columns outside the picture are read from zeros: that changes no bit, because
+ * adding x * 0 to a sum can at most turn -0 into +0, and ReLU6 gives +0 for both.
+ */
+INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, size_t x,
+                            const size_t outputs, const size_t stride) {
+    static const float zeros[lanes];
+    const size_t columns = (outputs - 1) * stride + MS_WINDOW;
+    const size_t first = x * stride - call->pad_left; /* wraps left of the picture */
+    vec sum[MS_STRIP_MAX];
+#pragma GCC unroll 16
+    for (size_t o = 0; o < outputs; o++)
+        sum[o] = load(call->bias + channel);
+    for (size_t row = 0; row < MS_WINDOW; row++) {
+        if (!call->rows[row])
+            continue;
+        const float *in = call->rows[row] + channel;
+        const float *weights = call->weights + row * MS_WINDOW * call->weight_stride + channel;
+        vec w[MS_WINDOW];
+#pragma GCC unroll 3
+        for (size_t tap = 0; tap < MS_WINDOW; tap++)
+            w[tap] = load(weights + tap * call->weight_stride);
+#pragma GCC unroll 40
+        for (size_t j = 0; j < columns; j++) {
+            /* Only the first and the last two columns can lie outside. */
+            bool edge = j == 0 || j + 2 >= columns;
+            bool outside = edge && first + j >= call->in_width;
+            vec pixel = load(outside ? zeros : in + (first + j) * call->in_stride);
+#pragma GCC unroll 3
+            for (size_t tap = 0; tap < MS_WINDOW; tap++)
+                if (j >= tap && (j - tap) % stride == 0 && (j - tap) / stride < outputs)
+                    sum[(j - tap) / stride] = madd(pixel, w[tap], sum[(j - tap) / stride]);
+        }
+    }
+    float *out = call->out + x * call->out_stride + channel;
+#pragma GCC unroll 16
+    for (size_t o = 0; o < outputs; o++)
+        store(out + o * call->out_stride, relu6(sum[o]));
+}
+
+typedef void strip_fn(const struct ms_depthwise *call, size_t channel, size_t x);
+
+#define STRIP(N)                                                                                   \
+    static void strip_##N##_1(const struct ms_depthwise *call, size_t channel, size_t x) {         \
+        depthwise_strip(call, channel, x, N, 1);                                                   \
+    }                                                                                              \
+    static void strip_##N##_2(const struct ms_depthwise *call, size_t channel, size_t x) {         \
+        depthwise_strip(call, channel, x, N, 2);                                                   \
+    }
+MS_STRIPS(STRIP)
+#undef STRIP
+#define STRIP(N) [0][N - 1] = strip_##N##_1, [1][N - 1] = strip_##N##_2,
+static strip_fn *const strips[2][MS_STRIP_MAX] = {MS_STRIPS(STRIP)};
+#undef STRIP
+
+/* Strips of even length, a vector of channels after the other. */
+static void depthwise(const struct ms_depthwise *call) {
+    for (size_t channel = 0; channel < call->channels; channel += lanes) {
+        size_t x = 0, count = (call->out_width + MS_STRIP_MAX - 1) / MS_STRIP_MAX;
+        for (; count > 0; count--) {
+            size_t outputs = (call->out_width - x + count - 1) / count;
+            strips[call->stride - 1][outputs - 1](call, channel, x);
+            x += outputs;
+        }
+    }
+}
