@@ -271,25 +271,23 @@ static float *run_depthwise(const struct ms_kernels *table, const struct depthwi
     float *in = spread(plain_in, c->height * c->width, c->channels, padded);
     float *weights = spread(plain_weights, 9, c->channels, padded);
     float *bias = spread(plain_bias, 1, c->channels, padded), *out = guarded(pixels * padded);
-    for (size_t y = 0; y < outputs_of(c->height, c->stride); y++) {
-        struct ms_depthwise call = {.in_width = c->width,
-                                    .out_width = out_width,
-                                    .channels = c->channels,
-                                    .stride = c->stride,
-                                    .pad_left = c->pad,
-                                    .in_stride = padded,
-                                    .out = out + y * out_width * padded,
-                                    .out_stride = padded,
-                                    .weights = weights,
-                                    .weight_stride = padded,
-                                    .bias = bias};
-        for (size_t row = 0; row < 3; row++) {
-            size_t at = y * c->stride + row;
-            if (at >= c->pad && at - c->pad < c->height)
-                call.rows[row] = in + (at - c->pad) * c->width * padded;
-        }
-        table->depthwise(&call);
-    }
+    const float *rows[64] = {NULL};
+    for (size_t y = 0; y < c->height; y++)
+        rows[c->pad + y] = in + y * c->width * padded;
+    table->depthwise(&(struct ms_depthwise){.in_width = c->width,
+                                            .out_width = out_width,
+                                            .out_height = outputs_of(c->height, c->stride),
+                                            .channels = c->channels,
+                                            .stride = c->stride,
+                                            .pad_left = c->pad,
+                                            .rows = rows,
+                                            .in_stride = padded,
+                                            .out = out,
+                                            .out_stride = padded,
+                                            .out_row_stride = out_width * padded,
+                                            .weights = weights,
+                                            .weight_stride = padded,
+                                            .bias = bias});
     assert_true(guards_stand(out, pixels * padded));
     float *tight = malloc(pixels * c->channels * sizeof *tight);
     assert_non_null(tight);

@@ -39,11 +39,10 @@ static void run_planned(const minisim_model *model, size_t threads, const uint8_
     assert_non_null(stages);
     assert_non_null(progress);
     ms_plan_make(model, threads, &plan, stages);
-    float *memory = aligned_alloc(64, plan.floats * sizeof *memory);
+    float *memory = aligned_alloc(64, ms_plan_floats(&plan) * sizeof *memory);
     assert_non_null(memory);
-    memset(memory, 0xff, plan.floats * sizeof *memory); /* NaN */
-    ms_team_open(&team, threads);
-    assert_int_equal(team.size, threads);
+    memset(memory, 0xff, ms_plan_floats(&plan) * sizeof *memory); /* NaN */
+    assert_true(ms_team_open(&team, threads));
     struct ms_run run = {.model = model,
                          .plan = &plan,
                          .stages = stages,
@@ -133,7 +132,7 @@ static void memory_of_the_plan(void **state) {
     struct ms_plan plan;
     struct ms_stage stages[18];
     ms_plan_make(model, 1, &plan, stages);
-    bytes = plan.floats * sizeof(float);
+    bytes = ms_plan_floats(&plan) * sizeof(float);
     printf("# width 1.0 at 224: %zu bytes for the network\n", bytes);
     assert_true(bytes <= 1300000);
     minisim_model_close(model);

@@ -55,12 +55,22 @@ static void *serve(void *argument) {
     }
 }
 
-void ms_team_open(struct ms_team *team, size_t size) {
-    enum { stack_bytes = 256 * 1024 };
-    *team = (struct ms_team){.size = 1};
-    if (size == 1)
+void ms_team_close(struct ms_team *team) {
+    if (team->size == 0)
         return;
+    team->work = NULL;
+    ms_team_meet(team);
+    for (size_t i = 1; i < team->size; i++)
+        pthread_join(team->members[i].thread, NULL);
+    pthread_cond_destroy(&team->passed);
+    pthread_mutex_destroy(&team->lock);
+    team->size = 0;
+}
+
+bool ms_team_open(struct ms_team *team, size_t size) {
+    enum { stack_bytes = 256 * 1024 };
     pthread_attr_t attributes;
+    *team = (struct ms_team){.size = 1};
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes);
     pthread_mutex_init(&team->lock, NULL);
@@ -75,10 +85,9 @@ void ms_team_open(struct ms_team *team, size_t size) {
     atomic_init(&team->away, team->size);
     pthread_mutex_unlock(&team->lock);
     pthread_attr_destroy(&attributes);
-    if (team->size == 1) {
-        pthread_cond_destroy(&team->passed);
-        pthread_mutex_destroy(&team->lock);
-    }
+    if (team->size < size)
+        ms_team_close(team);
+    return team->size == size;
 }
 
 void ms_team_run(struct ms_team *team, ms_team_work *work, void *argument) {
@@ -87,15 +96,4 @@ void ms_team_run(struct ms_team *team, ms_team_work *work, void *argument) {
     ms_team_meet(team);
     work(argument, 0);
     ms_team_meet(team);
-}
-
-void ms_team_close(struct ms_team *team) {
-    if (team->size == 1)
-        return;
-    team->work = NULL;
-    ms_team_meet(team);
-    for (size_t i = 1; i < team->size; i++)
-        pthread_join(team->members[i].thread, NULL);
-    pthread_cond_destroy(&team->passed);
-    pthread_mutex_destroy(&team->lock);
 }

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { MS_TEAM_MAX = 64 };
@@ -30,9 +31,9 @@ struct ms_team {
     } members[MS_TEAM_MAX];
 };
 
-/* Starts `size` - 1 threads (size at most MS_TEAM_MAX), or as many as the system gives; team->size
- * says how many members there are. The team must not move. */
-void ms_team_open(struct ms_team *team, size_t size);
+/* Starts `size` - 1 threads (size at most MS_TEAM_MAX). The team must not move. false: the system
+ * gave fewer; the team is closed. */
+bool ms_team_open(struct ms_team *team, size_t size);
 
 /* Ends the threads. */
 void ms_team_close(struct ms_team *team);

@@ -7,8 +7,11 @@ enum { lanes = 8 };
 
 #define MS_TILES(T)                                                                                \
     T(1, 1)                                                                                        \
-    T(2, 1) T(3, 1) T(4, 1) T(5, 1) T(6, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2)        \
-        T(1, 3) T(2, 3) T(3, 3) T(4, 3)
+    T(2, 1)                                                                                        \
+    T(3, 1)                                                                                        \
+    T(4, 1)                                                                                        \
+    T(5, 1) T(6, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(1, 3) T(2, 3) T(3, 3)        \
+        T(4, 3)
 enum { MS_TILE_PIXELS_MAX = 6, MS_TILE_PANELS_MAX = 3, tile_panels = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {6, 6, 4};
 

@@ -101,19 +101,23 @@ MS_TILES(TILE)
 static tile_fn *const tiles[MS_TILE_PANELS_MAX][MS_TILE_PIXELS_MAX] = {MS_TILES(TILE)};
 #undef TILE
 
-/* Panels in the order in which they lie; the pixels of each are cut into tiles of even height (15 =
- * 8 + 7, not 14 + 1), because a short tile has too few sums to fill the multipliers' pipelines. */
+/* The length of even parts, none longer than `most`: 15 is cut into 8 + 7, not 14 + 1, because a
+ * short tile has too few sums to fill the multipliers' pipelines. */
+static inline size_t even_part(size_t all, size_t most) {
+    unsigned parts = ((unsigned)all + (unsigned)most - 1) / (unsigned)most;
+    return ((unsigned)all + parts - 1) / parts;
+}
+
+/* Panels in the order in which they lie, the pixels of each in tiles of even height. */
 static void pointwise(const struct ms_pointwise *call) {
     size_t all = (call->outputs + lanes - 1) / lanes;
     for (size_t panel = 0, panels; panel < all; panel += panels) {
         size_t left = all - panel;
         panels = left == tile_panels + 1 || left < tile_panels ? left : tile_panels;
-        size_t most = tile_pixels[panels - 1];
-        size_t pixel = 0, count = (call->pixels + most - 1) / most;
-        for (; count > 0; count--) {
-            size_t pixels = (call->pixels - pixel + count - 1) / count;
-            tiles[panels - 1][pixels - 1](call, pixel, panel);
-            pixel += pixels;
+        size_t height = even_part(call->pixels, tile_pixels[panels - 1]);
+        for (size_t pixel = 0; pixel < call->pixels; pixel += height) {
+            size_t rest = call->pixels - pixel;
+            tiles[panels - 1][(rest < height ? rest : height) - 1](call, pixel, panel);
         }
     }
 }
@@ -124,19 +128,20 @@ static void pointwise(const struct ms_pointwise *call) {
  * left to right. Columns outside the picture are read from zeros: that changes no bit, because
  * adding x * 0 to a sum can at most turn -0 into +0, and ReLU6 gives +0 for both.
  */
-INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, size_t x,
+INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, size_t x, size_t y,
                             const size_t outputs, const size_t stride) {
     static const float zeros[lanes];
-    const size_t columns = (outputs - 1) * stride + MS_WINDOW;
-    const size_t first = x * stride - call->pad_left; /* wraps left of the picture */
+    const size_t columns = ms_window_rows(outputs, stride); /* the same along a row */
+    const size_t first = x * stride - call->pad_left;       /* wraps left of the picture */
+    const float *const *rows = call->rows + y * stride;
     vec sum[MS_STRIP_MAX];
 #pragma GCC unroll 16
     for (size_t o = 0; o < outputs; o++)
         sum[o] = load(call->bias + channel);
     for (size_t row = 0; row < MS_WINDOW; row++) {
-        if (!call->rows[row])
+        if (!rows[row])
             continue;
-        const float *in = call->rows[row] + channel;
+        const float *in = rows[row] + channel;
         const float *weights = call->weights + row * MS_WINDOW * call->weight_stride + channel;
         vec w[MS_WINDOW];
 #pragma GCC unroll 3
@@ -154,20 +159,22 @@ INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, siz
                     sum[(j - tap) / stride] = madd(pixel, w[tap], sum[(j - tap) / stride]);
         }
     }
-    float *out = call->out + x * call->out_stride + channel;
+    float *out = call->out + y * call->out_row_stride + x * call->out_stride + channel;
 #pragma GCC unroll 16
     for (size_t o = 0; o < outputs; o++)
         store(out + o * call->out_stride, relu6(sum[o]));
 }
 
-typedef void strip_fn(const struct ms_depthwise *call, size_t channel, size_t x);
+typedef void strip_fn(const struct ms_depthwise *call, size_t channel, size_t x, size_t y);
 
 #define STRIP(N)                                                                                   \
-    static void strip_##N##_1(const struct ms_depthwise *call, size_t channel, size_t x) {         \
-        depthwise_strip(call, channel, x, N, 1);                                                   \
+    static void strip_##N##_1(const struct ms_depthwise *call, size_t channel, size_t x,           \
+                              size_t y) {                                                          \
+        depthwise_strip(call, channel, x, y, N, 1);                                                \
     }                                                                                              \
-    static void strip_##N##_2(const struct ms_depthwise *call, size_t channel, size_t x) {         \
-        depthwise_strip(call, channel, x, N, 2);                                                   \
+    static void strip_##N##_2(const struct ms_depthwise *call, size_t channel, size_t x,           \
+                              size_t y) {                                                          \
+        depthwise_strip(call, channel, x, y, N, 2);                                                \
     }
 MS_STRIPS(STRIP)
 #undef STRIP
@@ -175,14 +182,16 @@ MS_STRIPS(STRIP)
 static strip_fn *const strips[2][MS_STRIP_MAX] = {MS_STRIPS(STRIP)};
 #undef STRIP
 
-/* Strips of even length, a vector of channels after the other. */
+/* Strips of even length, a vector of channels after the other; below a strip comes the next row's,
+ * because two rows of its window are in the cache. */
 static void depthwise(const struct ms_depthwise *call) {
-    for (size_t channel = 0; channel < call->channels; channel += lanes) {
-        size_t x = 0, count = (call->out_width + MS_STRIP_MAX - 1) / MS_STRIP_MAX;
-        for (; count > 0; count--) {
-            size_t outputs = (call->out_width - x + count - 1) / count;
-            strips[call->stride - 1][outputs - 1](call, channel, x);
-            x += outputs;
+    strip_fn *const *of_length = strips[call->stride - 1];
+    size_t length = even_part(call->out_width, MS_STRIP_MAX);
+    for (size_t channel = 0; channel < call->channels; channel += lanes)
+        for (size_t x = 0; x < call->out_width; x += length) {
+            size_t rest = call->out_width - x;
+            strip_fn *strip = of_length[(rest < length ? rest : length) - 1];
+            for (size_t y = 0; y < call->out_height; y++)
+                strip(call, channel, x, y);
         }
-    }
 }

@@ -51,22 +51,29 @@ struct ms_pointwise {
 };
 
 /*
- * Depthwise 3x3 convolution with ReLU6, one row of output: out[x][c] = ReLU6(bias[c] + sum over
- * taps), taps row by row, left to right, those outside the picture skipped. Output x reads columns
- * x * stride - pad_left and the next two. Rows, weights and bias have room for whole vectors.
+ * Depthwise 3x3 convolution with ReLU6: out[y][x][c] = ReLU6(bias[c] + sum over taps), taps row by
+ * row, left to right, those outside the picture skipped. Output row y reads rows[y * stride] and
+ * the next two, output x columns x * stride - pad_left and the next two. Rows, weights and bias
+ * have room for whole vectors.
  */
 struct ms_depthwise {
-    size_t in_width, out_width, channels;
-    size_t stride;                /* 1 or 2 */
-    size_t pad_left;              /* 0 or 1 */
-    const float *rows[MS_WINDOW]; /* [in_width][channels]; NULL: a row outside the picture */
-    size_t in_stride;             /* floats from pixel to pixel */
+    size_t in_width, out_width, out_height, channels;
+    size_t stride;            /* 1 or 2 */
+    size_t pad_left;          /* 0 or 1 */
+    const float *const *rows; /* each [in_width][channels]; NULL: outside the picture */
+    size_t in_stride;         /* floats from pixel to pixel */
     float *out;
     size_t out_stride;
-    const float *weights; /* [9][weight_stride], tap by tap */
+    size_t out_row_stride; /* floats from row to row */
+    const float *weights;  /* [9][weight_stride], tap by tap */
     size_t weight_stride;
     const float *bias; /* [channels] */
 };
+
+/* The rows that a depthwise convolution of so many output rows reads. */
+static inline size_t ms_window_rows(size_t out_height, size_t stride) {
+    return (out_height - 1) * stride + MS_WINDOW;
+}
 
 struct ms_kernels {
     const char *name;

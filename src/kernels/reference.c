@@ -38,20 +38,25 @@ static void pointwise(const struct ms_pointwise *call) {
             pointwise_panel(call, pixel, first);
 }
 
-static void depthwise(const struct ms_depthwise *call) {
+static void depthwise_row(const struct ms_depthwise *call, size_t y) {
     for (size_t x = 0; x < call->out_width; x++)
         for (size_t c = 0; c < call->channels; c++) {
             float sum = call->bias[c];
             for (size_t tap = 0; tap < 9; tap++) {
-                const float *row = call->rows[tap / 3];
+                const float *row = call->rows[y * call->stride + tap / 3];
                 size_t column = x * call->stride + tap % 3; /* counted from the left padding */
                 if (!row || column < call->pad_left || column - call->pad_left >= call->in_width)
                     continue;
                 sum = ms_fma(row[(column - call->pad_left) * call->in_stride + c],
                              call->weights[tap * call->weight_stride + c], sum);
             }
-            call->out[x * call->out_stride + c] = relu6(sum);
+            call->out[y * call->out_row_stride + x * call->out_stride + c] = relu6(sum);
         }
+}
+
+static void depthwise(const struct ms_depthwise *call) {
+    for (size_t y = 0; y < call->out_height; y++)
+        depthwise_row(call, y);
 }
 
 const struct ms_kernels ms_kernels_reference = {

@@ -47,7 +47,7 @@ static struct layout lay_out(const minisim_model *model, const struct ms_plan *p
     at.stages = round64(sizeof(minisim_context));
     at.progress = at.stages + round64(plan->stages * sizeof(struct ms_stage));
     at.memory = at.progress + round64(plan->threads * 2 * plan->stages * sizeof(size_t));
-    at.square = at.memory + round64(plan->floats * sizeof(float));
+    at.square = at.memory + round64(ms_plan_floats(plan) * sizeof(float));
     at.all = at.square + round64(side * side * 3);
     return at;
 }
@@ -127,7 +127,6 @@ static void build(minisim_context *context, const minisim_model *model,
     struct ms_stage *stages = (struct ms_stage *)(void *)(memory + round64(sizeof *context));
     ms_plan_make(model, options->threads, &context->plan, stages);
     struct layout at = lay_out(model, &context->plan);
-    ms_team_open(&context->team, options->threads);
     context->model = model;
     context->run = (struct ms_run){.model = model,
                                    .plan = &context->plan,
@@ -172,6 +171,11 @@ minisim_status minisim_context_open(const minisim_model *model,
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for a context of %zu bytes", bytes);
     *made = (minisim_context){.preparation = preparation};
     build(made, model, &options);
+    if (!ms_team_open(&made->team, options.threads)) {
+        minisim_context_close(made);
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "the system does not give %u threads",
+                       (unsigned)options.threads);
+    }
     *context = made;
     return MINISIM_OK;
 }

@@ -58,23 +58,26 @@ static void stem(struct layers *l, const struct ms_stage *stage) {
 static void depthwise(struct layers *l, const struct ms_stage *stage) {
     const struct ms_depthwise_layer *layer = &stage->block->depthwise;
     for (size_t y = 0; y < stage->out_side; y++) {
-        struct ms_depthwise call = {.in_width = stage->in_side,
-                                    .out_width = stage->out_side,
-                                    .channels = layer->channels,
-                                    .stride = stage->stride,
-                                    .pad_left = stage->pad,
-                                    .in_stride = stage->expanded,
-                                    .out = l->out + y * stage->out_side * stage->expanded,
-                                    .out_stride = stage->expanded,
-                                    .weights = layer->weights,
-                                    .weight_stride = stage->expanded,
-                                    .bias = layer->bias};
+        const float *rows[MS_WINDOW] = {NULL};
         for (size_t tap = 0; tap < MS_WINDOW; tap++) {
             size_t row = y * stage->stride + tap - stage->pad; /* wraps above */
             if (row < stage->in_side)
-                call.rows[tap] = l->in + row * stage->in_side * stage->expanded;
+                rows[tap] = l->in + row * stage->in_side * stage->expanded;
         }
-        l->model->kernels->depthwise(&call);
+        l->model->kernels->depthwise(
+            &(struct ms_depthwise){.in_width = stage->in_side,
+                                   .out_width = stage->out_side,
+                                   .out_height = 1,
+                                   .channels = layer->channels,
+                                   .stride = stage->stride,
+                                   .pad_left = stage->pad,
+                                   .rows = rows,
+                                   .in_stride = stage->expanded,
+                                   .out = l->out + y * stage->out_side * stage->expanded,
+                                   .out_stride = stage->expanded,
+                                   .weights = layer->weights,
+                                   .weight_stride = stage->expanded,
+                                   .bias = layer->bias});
     }
 }
 

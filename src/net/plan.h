@@ -10,10 +10,11 @@
  * A stage's output is whole where it is small. Where it is large it is streamed: kept as a ring of
  * the rows that the next stage still needs, and made when that stage asks for them.
  *
- * Members of a team share the work of a picture. Where the picture is large, each makes a band of
- * the rows of every whole output, and recomputes the few streamed rows that it shares with its
- * neighbour. Where it is small (one band, `by_channels`) that would be too much: there each expands
- * and convolves some of the channels, and then projects to some of the outputs.
+ * Members of a team share the work of a picture. Where the picture is large, each makes some of the
+ * rows of every whole output, and recomputes the few expanded and streamed rows that it shares with
+ * its neighbour: that costs less than to fetch them from another core. Where it is small
+ * (`by_channels`) that would be too much: there each expands and convolves some of the channels,
+ * and then projects to some of the outputs.
  */
 #ifndef MS_NET_PLAN_H
 #define MS_NET_PLAN_H
@@ -26,26 +27,34 @@ struct ms_stage {
     size_t channels; /* of the output, filled up, as all channels here */
     size_t expanded; /* of the depthwise convolution */
     bool by_channels;
+    bool one_band;    /* all rows that a member makes; then nothing stays from chunk to chunk */
     size_t band;      /* rows of output that are projected together */
     size_t step;      /* of these, rows that are expanded and convolved together */
     size_t chunk;     /* expanded channels at a time */
     size_t ring_rows; /* of expanded input (the stem: of input) that are kept; 0: no expansion */
     size_t out_rows;  /* of output that are kept: out_side, or fewer where it is streamed */
-    /* Where things lie, in floats from the start of the memory. What each member has for itself is
-     * told for member 0; `member_floats` further on is the next one's. */
-    size_t ring;
-    size_t out;       /* a member's own if streamed, else shared */
-    size_t convolved; /* the band after the depthwise convolution: shared if by_channels, else own */
-    size_t member_floats;
+    /* Where things lie: in floats from the start of the shared memory, or of a member's own. */
+    size_t ring; /* own */
+    size_t out;  /* own if streamed, else shared */
+    size_t
+        convolved; /* the band after the depthwise convolution: shared if by_channels, else own */
 };
 
 struct ms_plan {
     size_t threads; /* members of the team */
     size_t stages;  /* 1 + blocks */
-    size_t head;    /* where the first member's chunk of the head lies */
-    size_t head_floats;
-    size_t floats; /* all memory of the network */
+    /* A member's own memory is at the same place in all stages: what another core wrote is slow to
+     * overwrite. The head has a chunk of its output at its start. */
+    size_t shared_floats, member_floats;
 };
+
+static inline size_t ms_plan_floats(const struct ms_plan *plan) {
+    return plan->shared_floats + plan->threads * plan->member_floats;
+}
+
+/* Sides of output up to which a member makes all its rows in one band, and so at most in one step.
+ */
+enum { MS_ONE_BAND_SIDE = 14, MS_STEP_ROWS_MAX = (MS_ONE_BAND_SIDE - 1) * 2 + MS_WINDOW };
 
 /* Output channels of the head that are computed and averaged at a time. */
 enum { MS_HEAD_CHUNK = 64 };

@@ -50,9 +50,10 @@ static size_t share(const struct member *member, size_t count, size_t unit, size
     return end < count ? end : count;
 }
 
-/* What a member has for itself of a stage: `at` tells where member 0 has it. */
-static float *own(const struct member *member, const struct ms_stage *stage, size_t at) {
-    return member->run->memory + at + member->number * stage->member_floats;
+/* What a member has for itself. */
+static float *own(const struct member *member, size_t at) {
+    const struct ms_plan *plan = member->run->plan;
+    return member->run->memory + plan->shared_floats + member->number * plan->member_floats + at;
 }
 
 static bool is_whole(const struct ms_stage *stage) {
@@ -61,8 +62,7 @@ static bool is_whole(const struct ms_stage *stage) {
 
 /* Where row y of a stage's output lies. */
 static float *out_row(const struct member *member, const struct ms_stage *stage, size_t y) {
-    float *out =
-        is_whole(stage) ? member->run->memory + stage->out : own(member, stage, stage->out);
+    float *out = is_whole(stage) ? member->run->memory + stage->out : own(member, stage->out);
     return out + y % stage->out_rows * stage->out_side * stage->channels;
 }
 
@@ -76,7 +76,7 @@ static size_t unbroken(size_t y, size_t end, size_t ring_rows) {
 static const float *stem_row(const struct member *member, const struct ms_stage *stage, size_t y) {
     const struct minisim_model *model = member->run->model;
     size_t floats = ms_stem_row_floats(stage->in_side);
-    float *ring = own(member, stage, stage->ring);
+    float *ring = own(member, stage->ring);
     if (y >= stage->in_side)
         return ring + MS_WINDOW * floats;
     for (; member->read[0] <= y; member->read[0]++)
@@ -114,8 +114,8 @@ static struct slice slice_of(const struct member *member, const struct ms_stage 
                              size_t first, size_t end) {
     struct slice slice = {.first = first,
                           .count = end - first < stage->chunk ? end - first : stage->chunk};
-    slice.ring = own(member, stage, stage->ring);
-    if (!stage->by_channels)
+    slice.ring = own(member, stage->ring);
+    if (!stage->one_band)
         slice.ring += first * stage->ring_rows * stage->in_side;
     return slice;
 }
@@ -149,34 +149,34 @@ static void expand_rows(const struct member *member, const struct ms_stage *stag
 static void convolve_rows(const struct member *member, const struct ms_stage *stage,
                           const struct slice *slice, size_t from, size_t end, float *to) {
     const struct ms_depthwise_layer *layer = &stage->block->depthwise;
+    const float *rows[MS_STEP_ROWS_MAX];
     bool expanded = stage->ring_rows > 0;
-    for (size_t y = from; y < end; y++, to += stage->out_side * stage->expanded) {
-        struct ms_depthwise call = {.in_width = stage->in_side,
-                                    .out_width = stage->out_side,
-                                    .channels = slice->count,
-                                    .stride = stage->stride,
-                                    .pad_left = stage->pad,
-                                    .in_stride = expanded ? stage->chunk : stage->expanded,
-                                    .out = to + slice->first,
-                                    .out_stride = stage->expanded,
-                                    .weights = layer->weights + slice->first,
-                                    .weight_stride = stage->expanded,
-                                    .bias = layer->bias + slice->first};
-        for (size_t tap = 0; tap < MS_WINDOW; tap++) {
-            size_t row = y * stage->stride + tap - stage->pad; /* wraps above */
-            if (row >= stage->in_side)
-                continue;
-            call.rows[tap] =
-                expanded ? slice->ring + row % stage->ring_rows * stage->in_side * stage->chunk
-                         : out_row(member, stage - 1, row) + slice->first;
-        }
-        member->run->model->kernels->depthwise(&call);
+    for (size_t i = 0; i < ms_window_rows(end - from, stage->stride); i++) {
+        size_t row = from * stage->stride + i - stage->pad; /* wraps above */
+        rows[i] = row >= stage->in_side ? NULL
+                  : expanded ? slice->ring + row % stage->ring_rows * stage->in_side * stage->chunk
+                             : out_row(member, stage - 1, row) + slice->first;
     }
+    member->run->model->kernels->depthwise(
+        &(struct ms_depthwise){.in_width = stage->in_side,
+                               .out_width = stage->out_side,
+                               .out_height = end - from,
+                               .channels = slice->count,
+                               .stride = stage->stride,
+                               .pad_left = stage->pad,
+                               .rows = rows,
+                               .in_stride = expanded ? stage->chunk : stage->expanded,
+                               .out = to + slice->first,
+                               .out_stride = stage->expanded,
+                               .out_row_stride = stage->out_side * stage->expanded,
+                               .weights = layer->weights + slice->first,
+                               .weight_stride = stage->expanded,
+                               .bias = layer->bias + slice->first});
 }
 
 /* The input row behind the last one that output rows up to `end` need. */
 static size_t input_end(const struct ms_stage *stage, size_t end) {
-    size_t window_end = (end - 1) * stage->stride + MS_WINDOW - stage->pad;
+    size_t window_end = ms_window_rows(end, stage->stride) - stage->pad;
     return window_end < stage->in_side ? window_end : stage->in_side;
 }
 
@@ -229,7 +229,7 @@ static void make_rows(const struct member *member, size_t index, size_t end);
 static void block_band(const struct member *member, size_t index, size_t from, size_t end) {
     const struct ms_stage *stage = &member->run->stages[index];
     size_t channels = stage->block->depthwise.channels, read = member->read[index];
-    float *convolved = own(member, stage, stage->convolved);
+    float *convolved = own(member, stage->convolved);
     if (!is_whole(stage - 1))
         make_rows(member, index - 1, input_end(stage, end));
     for (size_t first = 0; first < channels; first += stage->chunk) {
@@ -269,7 +269,7 @@ static void run_by_rows(const struct member *member, size_t first, size_t last) 
     }
     if (first == 0)
         ms_stem_row(member->run->model, member->run->square, stages[0].in_side,
-                    own(member, &stages[0], stages[0].ring) +
+                    own(member, stages[0].ring) +
                         MS_WINDOW * ms_stem_row_floats(stages[0].in_side));
     if (from < end)
         make_rows(member, last, end);
@@ -293,9 +293,8 @@ static void run_by_channels(const struct member *member, const struct ms_stage *
 static void head(const struct member *member, const struct ms_stage *last) {
     const struct ms_pointwise_layer *layer = &member->run->model->head;
     const struct ms_kernels *kernels = member->run->model->kernels;
-    const struct ms_plan *plan = member->run->plan;
+    float *chunk = own(member, 0);
     size_t pixels = last->out_side * last->out_side;
-    float *chunk = member->run->memory + plan->head + member->number * plan->head_floats;
     size_t first, end = share(member, layer->outputs, MS_LANES_MAX, &first);
     for (; first < end; first += MS_HEAD_CHUNK) {
         size_t count = end - first < MS_HEAD_CHUNK ? end - first : MS_HEAD_CHUNK;

@@ -13,7 +13,7 @@ struct ms_run {
     const struct ms_plan *plan;
     const struct ms_stage *stages;
     struct ms_team *team;
-    float *memory;         /* [plan->floats], aligned to 64 */
+    float *memory;         /* [ms_plan_floats(plan)], aligned to 64: shared, then each member's */
     size_t *progress;      /* [plan->threads][2][stages] */
     const uint8_t *square; /* [input_size][input_size][3] */
     float *embedding;      /* [head.outputs] */
