@@ -209,5 +209,8 @@ static void depthwise(const struct ms_depthwise *call) {
     }
 }
 
-const struct ms_kernels ms_kernels_avx2 = {
-    .name = "avx2", .panel = panel, .pointwise = pointwise, .depthwise = depthwise};
+const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
+                                           .panel = panel,
+                                           .pointwise = pointwise,
+                                           .depthwise = depthwise,
+                                           .resizer = &ms_resizer_avx2};

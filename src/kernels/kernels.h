@@ -11,6 +11,8 @@
 #ifndef MS_KERNELS_KERNELS_H
 #define MS_KERNELS_KERNELS_H
 
+#include "kernels/resize.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -62,6 +64,7 @@ struct ms_kernels {
     size_t panel; /* output channels in a panel of packed pointwise weights */
     void (*pointwise)(const struct ms_pointwise *call);
     void (*depthwise)(const struct ms_depthwise *call);
+    const struct ms_resizer *resizer; /* kernels/resize.h */
 };
 
 /* The widest panel of any table. */

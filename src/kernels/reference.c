@@ -55,5 +55,8 @@ static void depthwise(const struct ms_depthwise *call) {
         }
 }
 
-const struct ms_kernels ms_kernels_reference = {
-    .name = "reference", .panel = panel, .pointwise = pointwise, .depthwise = depthwise};
+const struct ms_kernels ms_kernels_reference = {.name = "reference",
+                                                .panel = panel,
+                                                .pointwise = pointwise,
+                                                .depthwise = depthwise,
+                                                .resizer = &ms_resizer_reference};
