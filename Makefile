@@ -29,7 +29,10 @@ MACHINE  := $(shell $(CC) -dumpmachine)
 
 LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
 ifeq ($(filter x86_64%,$(MACHINE)),)
-LIBRARY  := $(filter-out src/kernels/avx%.c,$(LIBRARY))
+LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
+endif
+ifeq ($(filter aarch64%,$(MACHINE)),)
+LIBRARY  := $(filter-out src/kernels/%neon.c,$(LIBRARY))
 endif
 PROGRAM  := $(wildcard src/cli/*.c)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -61,12 +64,17 @@ endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O3 -mavx2 -mfma
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
+$(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl
+$(BUILD)/src/kernels/resize_neon.o: FLAGS += -O3
+# Vectors, but not -O3: gcc 12 unrolls the sums of rows into code that is slower by half.
+$(BUILD)/src/kernels/resize_reference.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/kernels/reference.o $(BUILD)/src/vectors/distance.o: FLAGS += -O3
 # stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(call has_flag,-ftrivial-auto-var-init=zero)
 # Loops over pixels that the compiler vectorises.
-$(BUILD)/src/picture/resize.o $(BUILD)/src/net/run.o: FLAGS += -O3
+$(BUILD)/src/net/run.o: FLAGS += -O3
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 /*
  * For tools/check_resize.py: raw RGB bytes on standard input, the prepared square on standard
- * output. WIDTH and HEIGHT are those stored, before orientation.
+ * output. WIDTH and HEIGHT are those stored, before orientation. Every table of kernels prepares
+ * it; status 9 where two differ.
  *
  *     prepare_tool SIZE squash|crop:S|pad:RRGGBB bilinear|bicubic|stb WIDTH HEIGHT ORIENTATION
  */
@@ -38,24 +39,43 @@ static bool read_resample(const char *text, struct ms_preparation *preparation) 
     return true;
 }
 
-static int run(const struct ms_preparation *preparation, minisim_pixels *pixels) {
+/* Into `square` with the plain C kernels, and into `again` with every table, which must agree. */
+static int prepare(struct ms_preparation *preparation, const minisim_pixels *pixels,
+                   uint8_t *square, uint8_t *again) {
+    struct ms_arena arena;
+    minisim_error error = {""};
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        uint8_t *to = t == ms_kernels_available() ? square : again;
+        ms_arena_open(&arena, SIZE_MAX);
+        preparation->kernels = *t;
+        minisim_status status = ms_prepare_pixels(pixels, preparation, &arena, to, &error);
+        if (status) {
+            fprintf(stderr, "prepare_tool: status %d: %s\n", (int)status, error.text);
+            return (int)status;
+        }
+        if (memcmp(to, square, (size_t)3 * preparation->size * preparation->size) != 0) {
+            fprintf(stderr, "prepare_tool: %s differs from the plain C kernels\n", (*t)->name);
+            return 9;
+        }
+    }
+    return 0;
+}
+
+static int run(struct ms_preparation *preparation, minisim_pixels *pixels) {
     size_t bytes = (size_t)3 * pixels->width * pixels->height;
     size_t square_bytes = (size_t)3 * preparation->size * preparation->size;
     uint8_t *rgb = malloc(bytes + 1), *square = malloc(square_bytes + 1);
-    struct ms_arena arena;
-    ms_arena_open(&arena, SIZE_MAX);
-    minisim_error error = {""};
-    minisim_status status = MINISIM_OUT_OF_MEMORY;
+    uint8_t *again = malloc(square_bytes + 1);
+    int status = MINISIM_OUT_OF_MEMORY;
     pixels->pixels = rgb;
-    if (rgb && square && fread(rgb, 1, bytes, stdin) == bytes)
-        status = ms_prepare_pixels(pixels, preparation, &arena, square, &error);
+    if (rgb && square && again && fread(rgb, 1, bytes, stdin) == bytes)
+        status = prepare(preparation, pixels, square, again);
     if (!status && fwrite(square, 1, square_bytes, stdout) != square_bytes)
         status = MINISIM_BAD_FILE;
-    if (status)
-        fprintf(stderr, "prepare_tool: status %d: %s\n", (int)status, error.text);
     free(rgb);
     free(square);
-    return (int)status;
+    free(again);
+    return status;
 }
 
 int main(int argc, char **argv) {

@@ -29,8 +29,11 @@ static int fill_stored(void **state) {
 
 /* Prepares without resizing; all memory must have come back. */
 static minisim_status prepare(const minisim_pixels *pixels) {
-    struct ms_preparation p = {
-        .size = side, .geometry = MINISIM_SQUASH, .background = 0x204060, .preprocessed = true};
+    struct ms_preparation p = {.size = side,
+                               .geometry = MINISIM_SQUASH,
+                               .background = 0x204060,
+                               .preprocessed = true,
+                               .kernels = &ms_kernels_reference};
     ms_arena_open(&arena, 1 << 24);
     memset(&error, 0, sizeof error);
     minisim_status status = ms_prepare_pixels(pixels, &p, &arena, square, &error);
@@ -197,8 +200,10 @@ static void little_memory(void **state) {
     for (int resample = MINISIM_BILINEAR; resample <= MINISIM_STB; resample++) {
         size_t refused = 0;
         for (size_t limit = 0; limit < 60000; limit += 61) {
-            struct ms_preparation p = {
-                .size = side, .geometry = MINISIM_PAD, .resample = (minisim_resample)resample};
+            struct ms_preparation p = {.size = side,
+                                       .geometry = MINISIM_PAD,
+                                       .resample = (minisim_resample)resample,
+                                       .kernels = ms_kernels_choose(NULL)};
             ms_arena_open(&arena, limit);
             minisim_status status = ms_prepare_pixels(&pixels, &p, &arena, square, &error);
             assert_true(status == MINISIM_OK || status == MINISIM_OUT_OF_MEMORY);

@@ -1,4 +1,6 @@
 /* PLACEHOLDER head */
+#include "kernels/resize.h"
+
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -10,8 +12,7 @@ enum { lanes = 8 };
     T(2, 1)                                                                                        \
     T(3, 1)                                                                                        \
     T(4, 1)                                                                                        \
-    T(5, 1) T(6, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(1, 3) T(2, 3) T(3, 3)        \
-        T(4, 3)
+    T(5, 1) T(6, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(1, 3) T(2, 3) T(3, 3) T(4, 3)
 enum { MS_TILE_PIXELS_MAX = 6, MS_TILE_PANELS_MAX = 3, tile_panels = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {6, 6, 4};
 
@@ -51,5 +52,8 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 
 #include "kernels/convolve.h"
 
-const struct ms_kernels ms_kernels_avx2 = {
-    .name = "avx2", .lanes = lanes, .pointwise = pointwise, .depthwise = depthwise};
+const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
+                                           .lanes = lanes,
+                                           .pointwise = pointwise,
+                                           .depthwise = depthwise,
+                                           .resizer = &ms_resizer_avx2};

@@ -14,6 +14,8 @@
 #ifndef MS_KERNELS_KERNELS_H
 #define MS_KERNELS_KERNELS_H
 
+#include "kernels/resize.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -80,6 +82,7 @@ struct ms_kernels {
     size_t lanes; /* of a vector; output channels in a panel of packed pointwise weights */
     void (*pointwise)(const struct ms_pointwise *call);
     void (*depthwise)(const struct ms_depthwise *call);
+    const struct ms_resizer *resizer; /* kernels/resize.h */
 };
 
 extern const struct ms_kernels ms_kernels_reference;

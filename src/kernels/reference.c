@@ -4,6 +4,7 @@
  */
 #include "base/fma.h"
 #include "kernels/kernels.h"
+#include "kernels/resize.h"
 
 enum { lanes = 8 };
 
@@ -59,5 +60,8 @@ static void depthwise(const struct ms_depthwise *call) {
         depthwise_row(call, y);
 }
 
-const struct ms_kernels ms_kernels_reference = {
-    .name = "reference", .lanes = lanes, .pointwise = pointwise, .depthwise = depthwise};
+const struct ms_kernels ms_kernels_reference = {.name = "reference",
+                                                .lanes = lanes,
+                                                .pointwise = pointwise,
+                                                .depthwise = depthwise,
+                                                .resizer = &ms_resizer_reference};

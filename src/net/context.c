@@ -68,7 +68,8 @@ static minisim_status decide(const minisim_model *model, const minisim_context_o
                                  .resample = options->resample ? options->resample : info->resample,
                                  .background =
                                      options->background_set ? options->background : 0xffffff,
-                                 .preprocessed = options->preprocessed != 0};
+                                 .preprocessed = options->preprocessed != 0,
+                                 .kernels = model->kernels};
     if (p->geometry == MINISIM_CROP && p->crop_size == 0)
         p->crop_size = info->input_size / 7 * 8 + info->input_size % 7 * 8 / 7;
     if (p->geometry != MINISIM_CROP)

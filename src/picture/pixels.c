@@ -51,16 +51,16 @@ static size_t chroma_stride_of(const minisim_pixels *pixels) {
     return pixels->chroma_stride ? pixels->chroma_stride : chroma_row_bytes(pixels);
 }
 
-bool ms_pixels_transposed(const minisim_pixels *pixels) {
+static bool transposed(const minisim_pixels *pixels) {
     return pixels->orientation >= 5;
 }
 
 static uint32_t seen_width(const minisim_pixels *pixels) {
-    return ms_pixels_transposed(pixels) ? pixels->height : pixels->width;
+    return transposed(pixels) ? pixels->height : pixels->width;
 }
 
 static uint32_t seen_height(const minisim_pixels *pixels) {
-    return ms_pixels_transposed(pixels) ? pixels->width : pixels->height;
+    return transposed(pixels) ? pixels->width : pixels->height;
 }
 
 static bool whole_picture(const minisim_region *region) {
@@ -243,43 +243,40 @@ static void convert(const minisim_pixels *pixels, uint32_t background, size_t x,
     }
 }
 
-/* Where stored pixels go: the first one, and how far it is to the next column and row. */
-struct layout {
-    size_t x, y, columns, rows; /* the rectangle of stored pixels */
-    size_t first;               /* the place of its top left pixel in the window, in bytes */
-    ptrdiff_t column_step, row_step;
-};
+bool ms_pixels_are_rgb(const minisim_pixels *pixels) {
+    return pixels->format == MINISIM_RGB;
+}
+
+const uint8_t *ms_pixels_row(const minisim_pixels *pixels, uint32_t background, size_t x, size_t y,
+                             size_t count, uint8_t *rgb) {
+    if (ms_pixels_are_rgb(pixels))
+        return pixels->pixels + y * stride_of(pixels) + 3 * x;
+    convert(pixels, background, x, y, count, rgb);
+    return rgb;
+}
 
 /*
  * Orientations: 2 is mirrored, 4 upside down, 3 both; 5 to 8 are transposed (stored rows are seen
  * as columns), 6 and 7 with the stored bottom seen on the left, 7 and 8 with the stored right side
  * seen on top.
  */
-static struct layout lay_out(const minisim_pixels *pixels, const minisim_region *window) {
+struct ms_stored ms_pixels_stored(const minisim_pixels *pixels, const minisim_region *window) {
     minisim_region picture = ms_pixels_picture(pixels);
-    size_t x = (size_t)picture.x + window->x, y = (size_t)picture.y + window->y;
+    uint32_t x = picture.x + window->x, y = picture.y + window->y;
     unsigned o = pixels->orientation;
-    bool transposed = ms_pixels_transposed(pixels);
-    bool x_backwards = o == 2 || o == 3 || o == 7 || o == 8;
-    bool y_backwards = o == 3 || o == 4 || o == 6 || o == 7;
-    struct layout to = {.x = transposed ? y : x,
-                        .y = transposed ? x : y,
-                        .columns = transposed ? window->height : window->width,
-                        .rows = transposed ? window->width : window->height};
-    ptrdiff_t seen_row = 3 * (ptrdiff_t)window->width;
-    to.column_step = transposed ? seen_row : 3;
-    to.row_step = transposed ? 3 : seen_row;
-    if (x_backwards) {
-        to.x = pixels->width - to.x - to.columns;
-        to.first += (to.columns - 1) * (size_t)to.column_step;
-        to.column_step = -to.column_step;
-    }
-    if (y_backwards) {
-        to.y = pixels->height - to.y - to.rows;
-        to.first += (to.rows - 1) * (size_t)to.row_step;
-        to.row_step = -to.row_step;
-    }
-    return to;
+    bool across = transposed(pixels);
+    struct ms_stored at = {.x = across ? y : x,
+                           .y = across ? x : y,
+                           .width = across ? window->height : window->width,
+                           .height = across ? window->width : window->height,
+                           .x_backwards = o == 2 || o == 3 || o == 7 || o == 8,
+                           .y_backwards = o == 3 || o == 4 || o == 6 || o == 7,
+                           .transposed = across};
+    if (at.x_backwards)
+        at.x = pixels->width - at.x - at.width;
+    if (at.y_backwards)
+        at.y = pixels->height - at.y - at.height;
+    return at;
 }
 
 /* One pixel after the other, `step` bytes apart, which may be negative. */
@@ -294,18 +291,28 @@ static void scatter(const uint8_t *run, size_t count, uint8_t *to, ptrdiff_t ste
 
 void ms_pixels_read(const minisim_pixels *pixels, uint32_t background, const minisim_region *window,
                     uint8_t *rgb) {
-    struct layout to = lay_out(pixels, window);
+    struct ms_stored at = ms_pixels_stored(pixels, window);
+    ptrdiff_t seen_row = 3 * (ptrdiff_t)window->width;
+    ptrdiff_t column_step = at.transposed ? seen_row : 3, row_step = at.transposed ? 3 : seen_row;
     uint8_t run[3 * RUN];
-    for (size_t row = 0; row < to.rows; row++) {
-        uint8_t *line = rgb + to.first + (ptrdiff_t)row * to.row_step;
-        if (to.column_step == 3) {
-            convert(pixels, background, to.x, to.y + row, to.columns, line);
+    if (at.x_backwards) {
+        rgb += (ptrdiff_t)(at.width - 1) * column_step;
+        column_step = -column_step;
+    }
+    if (at.y_backwards) {
+        rgb += (ptrdiff_t)(at.height - 1) * row_step;
+        row_step = -row_step;
+    }
+    for (size_t row = 0; row < at.height; row++) {
+        uint8_t *line = rgb + (ptrdiff_t)row * row_step;
+        if (column_step == 3) {
+            convert(pixels, background, at.x, at.y + row, at.width, line);
             continue;
         }
-        for (size_t done = 0; done < to.columns; done += RUN) {
-            size_t count = to.columns - done < RUN ? to.columns - done : RUN;
-            convert(pixels, background, to.x + done, to.y + row, count, run);
-            scatter(run, count, line + (ptrdiff_t)done * to.column_step, to.column_step);
+        for (size_t done = 0; done < at.width; done += RUN) {
+            size_t count = at.width - done < RUN ? at.width - done : RUN;
+            convert(pixels, background, at.x + done, at.y + row, count, run);
+            scatter(run, count, line + (ptrdiff_t)done * column_step, column_step);
         }
     }
 }

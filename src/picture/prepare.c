@@ -133,6 +133,7 @@ minisim_status ms_prepare_pixels(const minisim_pixels *pixels,
                                .width = fit.width,
                                .height = fit.height,
                                .window = fit.window,
-                               .filter = p->resample};
+                               .filter = p->resample,
+                               .resizer = p->kernels->resizer};
     return ms_resize(&resize, arena, out, stride, error);
 }

@@ -3,6 +3,7 @@
 #define MS_PICTURE_PREPARE_H
 
 #include "base/arena.h"
+#include "kernels/kernels.h"
 #include "minisim.h"
 
 #include <stdbool.h>
@@ -16,6 +17,7 @@ struct ms_preparation {
     minisim_resample resample;
     uint32_t background; /* 0xRRGGBB, under alpha */
     bool preprocessed;   /* the picture must be size x size and is taken as it is */
+    const struct ms_kernels *kernels;
 };
 
 /*

@@ -20,6 +20,10 @@ static _Thread_local jmp_buf on_assert;
 #define STBI_REALLOC(pointer, size) ms_arena_resize(current_arena, pointer, size)
 #define STBI_FREE(pointer) ms_arena_free(current_arena, pointer)
 #define STBI_ASSERT(condition) ASSERT_OR_JUMP(condition)
+/* SSE2 it finds by itself. The pixels are the same without. */
+#if defined(__ARM_NEON)
+#define STBI_NEON
+#endif
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
