@@ -73,8 +73,8 @@ $(BUILD)/src/kernels/reference.o $(BUILD)/src/vectors/distance.o: FLAGS += -O3
 # stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(call has_flag,-ftrivial-auto-var-init=zero)
-# Loops over pixels that the compiler vectorises.
-$(BUILD)/src/net/run.o: FLAGS += -O3
+# Loops over pixels and weights that the compiler vectorises.
+$(BUILD)/src/net/run.o $(BUILD)/src/net/weights.o: FLAGS += -O3
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -51,9 +51,13 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 }
 
 #include "kernels/convolve.h"
+#include "kernels/load.h"
 
 const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
                                            .lanes = lanes,
                                            .pointwise = pointwise,
                                            .depthwise = depthwise,
+                                           .fold_row = fold_row,
+                                           .pack_panel = pack_panel,
+                                           .crc32c = crc32c,
                                            .resizer = &ms_resizer_avx2};

@@ -13,10 +13,11 @@ enum { lanes = 16 };
     T(3, 1)                                                                                        \
     T(4, 1)                                                                                        \
     T(5, 1)                                                                                        \
-    T(6, 1) T(7, 1) T(8, 1) T(9, 1) T(10, 1) T(11, 1) T(12, 1) T(13, 1) T(14, 1) T(1, 2) T(2, 2)   \
-        T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(7, 2) T(8, 2) T(9, 2) T(10, 2) T(11, 2) T(12, 2)         \
-            T(13, 2) T(14, 2) T(1, 3) T(2, 3) T(3, 3) T(4, 3) T(5, 3) T(6, 3) T(7, 3) T(8, 3)      \
-                T(9, 3)
+    T(6, 1)                                                                                        \
+    T(7, 1)                                                                                        \
+    T(8, 1) T(9, 1) T(10, 1) T(11, 1) T(12, 1) T(13, 1) T(14, 1) T(1, 2) T(2, 2) T(3, 2) T(4, 2)   \
+        T(5, 2) T(6, 2) T(7, 2) T(8, 2) T(9, 2) T(10, 2) T(11, 2) T(12, 2) T(13, 2) T(14, 2)       \
+            T(1, 3) T(2, 3) T(3, 3) T(4, 3) T(5, 3) T(6, 3) T(7, 3) T(8, 3) T(9, 3)
 enum { MS_TILE_PIXELS_MAX = 14, MS_TILE_PANELS_MAX = 3, tile_panels = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {14, 14, 9};
 
@@ -55,9 +56,13 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 }
 
 #include "kernels/convolve.h"
+#include "kernels/load.h"
 
 const struct ms_kernels ms_kernels_avx512 = {.name = "avx512",
                                              .lanes = lanes,
                                              .pointwise = pointwise,
                                              .depthwise = depthwise,
+                                             .fold_row = fold_row,
+                                             .pack_panel = pack_panel,
+                                             .crc32c = crc32c,
                                              .resizer = &ms_resizer_avx512};

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Channels of every tensor in memory are filled up to a multiple of this: the widest vector of any
  * table, and a line of the cache. */
@@ -82,6 +83,13 @@ struct ms_kernels {
     size_t lanes; /* of a vector; output channels in a panel of packed pointwise weights */
     void (*pointwise)(const struct ms_pointwise *call);
     void (*depthwise)(const struct ms_depthwise *call);
+    /* Scales n weights of one output by gamma / deviation as src/NUMBERS.md says; gives the sum of
+     * their magnitudes, which is finite if all of them are. */
+    double (*fold_row)(float *row, size_t n, double gamma, double deviation);
+    /* The weights of one panel, [lanes][inputs], to where pointwise wants them, [inputs][lanes]. */
+    void (*pack_panel)(const float *rows, size_t inputs, float *to);
+    /* As ms_crc32c (base/crc.h). */
+    uint32_t (*crc32c)(uint32_t crc, const void *bytes, size_t size);
     const struct ms_resizer *resizer; /* kernels/resize.h */
 };
 

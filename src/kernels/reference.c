@@ -8,6 +8,8 @@
 
 enum { lanes = 8 };
 
+#include "kernels/load.h"
+
 static float relu6(float x) {
     return x > 0 ? (x < 6 ? x : 6) : 0;
 }
@@ -64,4 +66,7 @@ const struct ms_kernels ms_kernels_reference = {.name = "reference",
                                                 .lanes = lanes,
                                                 .pointwise = pointwise,
                                                 .depthwise = depthwise,
+                                                .fold_row = fold_row,
+                                                .pack_panel = pack_panel,
+                                                .crc32c = crc32c,
                                                 .resizer = &ms_resizer_reference};

@@ -7,9 +7,9 @@
 #include "net/weights.h"
 
 #include "base/bytes.h"
-#include "base/crc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/large.h"
 
 #include <float.h>
 #include <math.h>
@@ -44,7 +44,7 @@ minisim_status ms_weights_take(struct ms_weights_reader *reader, void *to, size_
         reader->position += part;
         done += part;
     }
-    reader->checksum = ms_crc32c(reader->checksum, to, size);
+    reader->checksum = reader->kernels->crc32c(reader->checksum, to, size);
     return MINISIM_OK;
 }
 
@@ -76,11 +76,10 @@ static minisim_status drain(struct ms_weights_reader *reader, uint8_t *buffer, s
 /* Working memory of the fold: one layer's vectors, one row of weights. */
 struct fold {
     struct ms_weights_reader *reader;
-    size_t lanes;
     double epsilon;
     double bound; /* no input value of the layer at hand is larger than this */
     float bn[4][MS_CHANNELS_MAX], bias[MS_CHANNELS_MAX], scale[MS_CHANNELS_MAX];
-    float row[MS_CHANNELS_MAX];
+    float rows[MS_LANES_MAX * MS_CHANNELS_MAX]; /* of one panel */
     uint8_t raw[4 * MS_CHANNELS_MAX];
 };
 
@@ -128,62 +127,72 @@ static minisim_status read_vectors(struct fold *fold, const struct ms_layer_tens
     return status;
 }
 
-/* One output channel's weights, folded, in fold->row; *sum is the sum of their magnitudes. */
+/* The weights of output channel o, folded; *sum is the sum of their magnitudes. */
 static minisim_status read_row(struct fold *fold, const struct ms_layer_tensors *layer, size_t o,
-                               size_t inputs, double *sum) {
+                               size_t inputs, float *row, double *sum) {
     uint32_t type = layer->weight->type;
     size_t width = type == 0 ? 4 : type == 1 ? 2 : 1;
-    minisim_status status = ms_weights_take(fold->reader, fold->raw, inputs * width);
+    uint8_t *raw = type == 0 ? (uint8_t *)row : fold->raw; /* f32 is turned in its place */
+    minisim_status status = ms_weights_take(fold->reader, raw, inputs * width);
     if (status)
         return status;
+    if (type == 0)
+        for (size_t k = 0; k < inputs; k++)
+            row[k] = ms_load_f32(raw + 4 * k);
+    else if (type == 1)
+        for (size_t k = 0; k < inputs; k++)
+            row[k] = ms_load_f16(raw + 2 * k);
+    else
+        for (size_t k = 0; k < inputs; k++)
+            row[k] = (float)((double)fold->scale[o] * (raw[k] < 128 ? raw[k] : raw[k] - 256));
     double gamma = layer->bn[0] ? (double)fold->bn[0][o] : 1;
     double deviation = layer->bn[0] ? sqrt((double)fold->bn[3][o] + fold->epsilon) : 1;
-    *sum = 0;
-    for (size_t k = 0; k < inputs; k++) {
-        const uint8_t *raw = fold->raw + k * width;
-        float w = type == 0 ? ms_load_f32(raw)
-                  : type == 1
-                      ? ms_load_f16(raw)
-                      : (float)((double)fold->scale[o] * (raw[0] < 128 ? raw[0] : raw[0] - 256));
-        fold->row[k] = (float)(((double)w * gamma) / deviation);
-        *sum += fabs((double)fold->row[k]);
-    }
+    *sum = fold->reader->kernels->fold_row(row, inputs, gamma, deviation);
     return isfinite(*sum) ? MINISIM_OK : not_finite(fold, layer->weight->name);
 }
 
-/* Where the weight of output o and input k lies: in panels, or (depthwise) tap by tap. */
-static void place_row(const struct fold *fold, float *weights, size_t o, size_t inputs,
-                      size_t outputs, bool depthwise) {
-    for (size_t k = 0; k < inputs; k++) {
-        size_t at = depthwise ? k * ms_padded(outputs) + o
-                              : (o / fold->lanes * inputs + k) * fold->lanes + o % fold->lanes;
-        weights[at] = fold->row[k];
-    }
+/* Puts the rows of `count` outputs from o on where the kernels want them: as a panel, filled up
+ * with zeros, or (depthwise) tap by tap. */
+static void place_rows(struct fold *fold, float *weights, size_t o, size_t count, size_t inputs,
+                       size_t outputs, bool depthwise) {
+    const struct ms_kernels *kernels = fold->reader->kernels;
+    memset(fold->rows + count * inputs, 0, (kernels->lanes - count) * inputs * sizeof(float));
+    if (!depthwise)
+        kernels->pack_panel(fold->rows, inputs, weights + o * inputs);
+    for (size_t k = 0; k < inputs && depthwise; k++)
+        for (size_t i = 0; i < kernels->lanes; i++)
+            weights[k * ms_padded(outputs) + o + i] = fold->rows[i * inputs + k];
+}
+
+/* A sum of that magnitude could overflow; half of the range is left to the rounding of sums. */
+static bool too_large(double magnitude) {
+    return !(magnitude < (double)FLT_MAX / 2);
 }
 
 /* A layer: `inputs` values enter each output. fold->bound becomes the largest magnitude of a sum.
  */
 static minisim_status read_layer(struct fold *fold, const struct ms_layer_tensors *layer,
                                  size_t inputs, float *weights, float *bias, bool depthwise) {
-    size_t outputs = layer->weight->shape[0];
+    size_t outputs = layer->weight->shape[0], lanes = fold->reader->kernels->lanes;
     double largest = 0;
     minisim_status status = read_vectors(fold, layer);
     if (!status)
         status = ms_weights_skip(fold->reader, layer->weight->offset);
     if (!status && layer->weight->type == 2)
         status = read_floats(fold, fold->scale, outputs, layer->weight->name);
-    for (size_t o = 0; o < outputs && !status; o++) {
-        double sum;
-        status = read_row(fold, layer, o, inputs, &sum);
-        if (status)
-            break;
-        place_row(fold, weights, o, inputs, outputs, depthwise);
-        bias[o] = fold->bias[o];
-        double reach = fabs((double)bias[o]) + sum * fold->bound;
-        largest = reach > largest ? reach : largest;
+    memcpy(bias, fold->bias, ms_padded(outputs) * sizeof *bias);
+    for (size_t o = 0; o < outputs && !status; o += lanes) {
+        size_t count = outputs - o < lanes ? outputs - o : lanes;
+        for (size_t i = 0; i < count && !status; i++) {
+            double sum;
+            status = read_row(fold, layer, o + i, inputs, fold->rows + i * inputs, &sum);
+            if (!status)
+                largest = fmax(largest, fabs((double)bias[o + i]) + sum * fold->bound);
+        }
+        if (!status)
+            place_rows(fold, weights, o, count, inputs, outputs, depthwise);
     }
-    /* Half of the range is left to the rounding of the sums. */
-    if (!status && !(largest < (double)FLT_MAX / 2))
+    if (!status && too_large(largest))
         return ms_fail(fold->reader->error, MINISIM_BAD_WEIGHTS,
                        "with tensor '%s' a sum could overflow", layer->weight->name);
     fold->bound = largest;
@@ -211,6 +220,10 @@ static minisim_status read_block(struct fold *fold, const struct ms_layer_tensor
         status = read_pointwise(fold, (*layer)++, &block->project);
     if (block->residual)
         fold->bound += input_bound;
+    if (!status && too_large(fold->bound))
+        return ms_fail(fold->reader->error, MINISIM_BAD_WEIGHTS,
+                       "with tensor '%s' and the block's input a sum could overflow",
+                       (*layer)[-1].weight->name);
     return status;
 }
 
@@ -291,19 +304,17 @@ static minisim_status read_checked(struct ms_weights_reader *reader, struct mini
     minisim_error first = {{0}}, *error = reader->error;
     size_t floats = place_layers(model, NULL);
     struct fold *fold = malloc(sizeof *fold);
-    void *memory = aligned_alloc(64, floats * sizeof(float));
+    void *memory = ms_allocate_large(floats * sizeof(float));
     if (!fold || !memory) {
         free(fold);
         free(memory);
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %zu bytes of weights",
                        floats * sizeof(float));
     }
-    memset(memory, 0, floats * sizeof(float));
     model->packed = memory;
     model->info.weight_bytes = floats * sizeof(float);
     place_layers(model, memory);
     fold->reader = reader;
-    fold->lanes = model->kernels->lanes;
     fold->epsilon = model->info.epsilon;
     reader->error = &first;
     minisim_status status = read_data(fold, model, layers);
@@ -325,6 +336,7 @@ minisim_status ms_weights_read(struct ms_weights_reader *reader, struct minisim_
     struct ms_layer_tensors *layers = NULL;
     size_t count = 0;
     model->info.file_bytes = reader->size;
+    reader->kernels = model->kernels;
     minisim_status status = ms_weights_header(reader, model, &tensors, &count);
     if (!status)
         status = ms_weights_network(tensors, count, model, &layers, reader->error);

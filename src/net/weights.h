@@ -24,6 +24,7 @@ enum { MS_WEIGHTS_BUFFER = 65536 };
 
 /* The file as a stream: bytes are checked into the checksum as they pass. */
 struct ms_weights_reader {
+    const struct ms_kernels *kernels;
     int descriptor;       /* or -1: from memory */
     const uint8_t *bytes; /* the rest of the memory */
     uint64_t size, position;

@@ -1,6 +1,5 @@
 /* The first part of a weights file: header, facts, table of tensors. See weights/FORMAT.md. */
 #include "base/bytes.h"
-#include "base/crc.h"
 #include "base/error.h"
 #include "net/weights.h"
 
@@ -190,7 +189,7 @@ minisim_status ms_weights_header(struct ms_weights_reader *reader, struct minisi
                        (unsigned)ms_load_u32(header + 8));
     reader->expected_checksum = ms_load_u32(header + 12);
     memset(header + 12, 0, 4);
-    reader->checksum = ms_crc32c(0, header, sizeof header);
+    reader->checksum = reader->kernels->crc32c(0, header, sizeof header);
     uint64_t size = ms_load_u64(header + 16);
     uint32_t facts = ms_load_u32(header + 24), entries = ms_load_u32(header + 28);
     if (size != reader->size)
