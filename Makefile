@@ -20,7 +20,7 @@ MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-            -ffp-contract=off -fno-fast-math -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables -fvisibility=hidden -fPIC -pthread -MMD -MP \
             -DMINISIM_DATADIR='"$(PREFIX)/share/minisim"'
 LIBS      = -lm -pthread
 
@@ -62,7 +62,7 @@ $(error stb_image.h is missing: sudo apt-get install libstb-dev)
 endif
 endif
 
-$(BUILD)/src/kernels/avx2.o: FLAGS += -O3 -mavx2 -mfma
+$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
 $(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl

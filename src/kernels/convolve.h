@@ -11,11 +11,11 @@
  *
  * and the sizes of the tiles that keep its multipliers busy:
  *
- *     MS_TILES(T)         T(pixels, panels) for each tile there is
+ *     MS_TILES(T)                          T(pixels, panels) for each tile there is
  *     tile_pixels[panels - 1]              the tallest tile that is so many panels wide
- *     tile_panels                          the width of most tiles; one more at the end, if odd
- *     MS_STRIPS(S)        S(outputs) for each number of depthwise outputs side by side
- *     strip_outputs                        the largest of them
+ *     MS_TILE_PIXELS_MAX, _PANELS_MAX      the largest of either; most tiles are two panels wide
+ *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs
+ *     MS_STRIP_MAX                         the largest of them
  *
  * Everything that varies is a constant where it is inlined, so that sums are registers.
  */
@@ -113,7 +113,7 @@ static void pointwise(const struct ms_pointwise *call) {
     size_t all = (call->outputs + lanes - 1) / lanes;
     for (size_t panel = 0, panels; panel < all; panel += panels) {
         size_t left = all - panel;
-        panels = left == tile_panels + 1 || left < tile_panels ? left : tile_panels;
+        panels = left <= MS_TILE_PANELS_MAX ? left : 2;
         size_t height = even_part(call->pixels, tile_pixels[panels - 1]);
         for (size_t pixel = 0; pixel < call->pixels; pixel += height) {
             size_t rest = call->pixels - pixel;
