@@ -19,7 +19,11 @@ static void floats_print_short(void **state) {
                  {1.0f / 3, "0.33333334"},
                  {16777216, "16777216"},
                  {3.40282347e38f, "3.4028235e+38"},
-                 {1.40129846e-45f, "1.4013e-45"},
+                 {1.40129846e-45f, "1e-45"},
+                 {-4.2e-45f, "-4e-45"},
+                 {1.17549421e-38f, "1.1754942e-38"},
+                 {0x1p-96f, "1.2621775e-29"},
+                 {0x1p87f, "1.5474251e+26"},
                  {0.12345679f, "0.12345679"}};
     char text[MS_NUMBER_SIZE];
     (void)state;
@@ -33,6 +37,9 @@ static void doubles_print_short(void **state) {
     assert_string_equal(ms_double_text(0.1, text), "0.1");
     assert_string_equal(ms_double_text(0.1 + 0.2, text), "0.30000000000000004");
     assert_string_equal(ms_double_text(1e-5, text), "1e-05");
+    assert_string_equal(ms_double_text(5e-324, text), "5e-324");
+    assert_string_equal(ms_double_text(-1.5e-323, text), "-1.5e-323");
+    assert_string_equal(ms_double_text(0x1p-1017, text), "7.120236347223045e-307");
     assert_string_equal(ms_double_text(-1.7976931348623157e308, text), "-1.7976931348623157e+308");
 }
 
@@ -123,7 +130,8 @@ static void names_fill_one_line(void **state) {
                                            {"\x1b[2J", "\"\\033[2J\""},
                                            {"\xc2\x9b", "\"\\302\\233\""},
                                            {"\xff\xc3\xa4", "\"\\377\xc3\xa4\""},
-                                           {"\x7f", "\"\\177\""}};
+                                           {"\x7f", "\"\\177\""},
+                                           {"", "\"\""}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = NULL;
@@ -133,18 +141,35 @@ static void names_fill_one_line(void **state) {
         ms_write_name(file, cases[i][0]);
         fclose(file);
         assert_string_equal(text, cases[i][1]);
+        assert_true(ms_read_name(text));
+        assert_string_equal(text, cases[i][0]);
         free(text);
     }
 }
 
+static void quotes_are_read_strictly(void **state) {
+    static const char *const wrong[] = {"\"",      "\"a",       "\"a\"b",    "\"\\",     "\"\\q\"",
+                                        "\"\\1\"", "\"\\18 \"", "\"\\400\"", "\"\\000\""};
+    char text[MS_NUMBER_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(ms_read_name(strcpy(text, wrong[i])));
+}
+
 static void near_words_are_found(void **state) {
     static const char *const words[] = {"embed", "compare", "info", "help", NULL};
+    static const char *const alike[] = {"format", "normalize", "no-orientation", NULL};
     (void)state;
     assert_string_equal(ms_nearest_word("emebd", words), "embed");
     assert_string_equal(ms_nearest_word("comprae", words), "compare");
     assert_string_equal(ms_nearest_word("nfo", words), "info");
+    assert_string_equal(ms_nearest_word("EMBED", words), "embed");
+    assert_string_equal(ms_nearest_word("com", words), "compare");
+    assert_null(ms_nearest_word("", words));
     assert_string_equal(ms_nearest_word("info", words), "info");
     assert_null(ms_nearest_word("search", words));
+    assert_string_equal(ms_nearest_word("normal", alike), "normalize"); /* not format, nearer */
+    assert_string_equal(ms_nearest_word("formal", alike), "format");
     assert_null(ms_nearest_word("a word that is far too long for any option", words));
 }
 
@@ -153,7 +178,8 @@ int main(void) {
         cmocka_unit_test(floats_print_short),       cmocka_unit_test(doubles_print_short),
         cmocka_unit_test(numbers_read_back),        cmocka_unit_test(counts_have_commas),
         cmocka_unit_test(counts_are_read_strictly), cmocka_unit_test(utf8_is_told_from_bytes),
-        cmocka_unit_test(names_fill_one_line),      cmocka_unit_test(near_words_are_found)};
+        cmocka_unit_test(names_fill_one_line),      cmocka_unit_test(quotes_are_read_strictly),
+        cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,32 +1,69 @@
 /* Numbers, names and words as text: see text.h. */
 #include "base/text.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Prints a float with that many digits; false: it would not read back the same. */
-static bool try_float(float value, int digits, char text[MS_NUMBER_SIZE]) {
-    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
-    return strtof(text, NULL) == value;
+/* The decimal that follows in its last digit; false: it would need a digit more. */
+static bool raise_last_digit(char *text) {
+    for (char *c = text + strcspn(text, "e"); c > text;) {
+        c--;
+        if (*c >= '0' && *c < '9') {
+            ++*c;
+            return true;
+        }
+        if (*c == '9')
+            *c = '0';
+    }
+    return false;
 }
 
+/*
+ * Prints the nearest decimal with that many digits; false: none reads back the same. Below a power
+ * of two numbers lie half as far apart as above it, so where the nearest decimal is below and will
+ * not do, the next one above may.
+ */
+static bool try_float(float value, int digits, char text[MS_NUMBER_SIZE]) {
+    int exponent;
+    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
+    if (strtof(text, NULL) == value)
+        return true;
+    if (frexpf(fabsf(value), &exponent) != 0.5f)
+        return false;
+    snprintf(text, MS_NUMBER_SIZE, "%#.*g", digits, (double)value); /* zeros at the end, too */
+    return raise_last_digit(text) && strtof(text, NULL) == value;
+}
+
+static bool try_double(double value, int digits, char text[MS_NUMBER_SIZE]) {
+    int exponent;
+    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, value);
+    if (strtod(text, NULL) == value)
+        return true;
+    if (frexp(fabs(value), &exponent) != 0.5)
+        return false;
+    snprintf(text, MS_NUMBER_SIZE, "%#.*g", digits, value);
+    return raise_last_digit(text) && strtod(text, NULL) == value;
+}
+
+/* Any decimal of FLT_DIG digits can be told from its neighbours, but for subnormal numbers. */
 const char *ms_float_text(float value, char text[MS_NUMBER_SIZE]) {
     char shorter[MS_NUMBER_SIZE];
+    int least = value != 0 && fabsf(value) < FLT_MIN ? 1 : FLT_DIG;
     /* Most numbers need 8 or 9 digits: starting there takes the fewest tries. */
     if (!try_float(value, 8, text))
         try_float(value, 9, text);
     else
-        for (int digits = 7; digits >= 6 && try_float(value, digits, shorter); digits--)
+        for (int digits = 7; digits >= least && try_float(value, digits, shorter); digits--)
             memcpy(text, shorter, sizeof shorter);
     return text;
 }
 
 const char *ms_double_text(double value, char text[MS_NUMBER_SIZE]) {
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
+    int digits = value != 0 && fabs(value) < DBL_MIN ? 1 : DBL_DIG;
+    while (!try_double(value, digits, text) && digits < 17)
+        digits++;
     return text;
 }
 
@@ -87,7 +124,7 @@ static bool is_control(const char *text) {
 }
 
 static bool needs_quotes(const char *name) {
-    if (*name == '"' || !ms_is_utf8(name))
+    if (!*name || *name == '"' || !ms_is_utf8(name))
         return true;
     for (; *name; name++)
         if (is_control(name))
@@ -123,9 +160,47 @@ void ms_write_name(FILE *file, const char *name) {
     putc('"', file);
 }
 
+/* Reads what follows a backslash and gives the byte that is meant; 0: nothing is. */
+static char read_escaped(const char **at) {
+    static const char letters[] = "abtnvfr\"\\", bytes[] = "\a\b\t\n\v\f\r\"\\";
+    const char *letter = **at ? strchr(letters, **at) : NULL;
+    if (letter) {
+        ++*at;
+        return bytes[letter - letters];
+    }
+    unsigned value = 0;
+    for (int i = 0; i < 3; i++, ++*at) {
+        if (**at < '0' || **at > '7')
+            return 0;
+        value = 8 * value + (unsigned)(**at - '0');
+    }
+    return value <= 255 ? (char)value : '\0';
+}
+
+bool ms_read_name(char *text) {
+    if (*text != '"')
+        return true;
+    char *to = text;
+    const char *at = text + 1;
+    while (*at && *at != '"') {
+        char c = *at++;
+        if (c == '\\' && !(c = read_escaped(&at)))
+            return false;
+        *to++ = c;
+    }
+    bool whole = *at == '"' && !at[1];
+    *to = '\0';
+    return whole;
+}
+
 enum { LONGEST_WORD = 31 };
 
-/* How many letters must be changed, added, left out or swapped with their neighbour. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many letters must be changed, added, left out or swapped with their neighbour; capital or
+ * not, they are the same. */
 static size_t edit_distance(const char *a, const char *b) {
     size_t rows[LONGEST_WORD + 1][LONGEST_WORD + 1];
     size_t n = strlen(a), m = strlen(b);
@@ -135,7 +210,7 @@ static size_t edit_distance(const char *a, const char *b) {
                 rows[i][j] = i + j;
                 continue;
             }
-            size_t best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            size_t best = rows[i - 1][j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
             if (rows[i - 1][j] + 1 < best)
                 best = rows[i - 1][j] + 1;
             if (rows[i][j - 1] + 1 < best)
@@ -148,8 +223,22 @@ static size_t edit_distance(const char *a, const char *b) {
     return rows[n][m];
 }
 
+/* The only one of `words` that begins so, or NULL. */
+static const char *word_beginning(const char *start, const char *const *words) {
+    const char *found = NULL;
+    for (; *words; words++)
+        if (strncmp(*words, start, strlen(start)) == 0) {
+            if (found)
+                return NULL;
+            found = *words;
+        }
+    return found;
+}
+
 const char *ms_nearest_word(const char *word, const char *const *words) {
-    const char *nearest = NULL;
+    const char *nearest = *word ? word_beginning(word, words) : NULL;
+    if (nearest)
+        return nearest;
     size_t length = strlen(word);
     size_t least = 1 + (length + 1) / 3; /* that many changes make another word */
     for (; length <= LONGEST_WORD && *words; words++) {
