@@ -160,8 +160,11 @@ asan:
 tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
 
-bench: $(BUILD)/bench
-	$(BUILD)/bench weights/minisim-default.msw
+# Pictures of two usual sizes, drawn by the project, from file to embedding.
+BENCH_WEIGHTS ?= weights/minisim-default.msw
+bench: $(BUILD)/minisim $(BUILD)/bench_pictures
+	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
+	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg
 
 SOURCES := $(wildcard src/*.h src/*/*.[ch] tests/*.c)
 format:

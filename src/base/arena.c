@@ -1,5 +1,7 @@
 #include "base/arena.h"
 
+#include "base/large.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,7 @@ void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
         arena->out_of_memory = true;
         return NULL;
     }
+    ms_wish_huge_pages(block, sizeof *block + size);
     *block = (struct ms_block){.next = arena->first, .size = size};
     if (arena->first)
         arena->first->previous = block;

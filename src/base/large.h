@@ -1,16 +1,18 @@
 /*
- * Memory for weights: large, touched all at once. In huge pages, where the system has them, it is
- * there several times sooner (each page of 4 KiB is a trap into the system, or into what the system
- * runs in), if what fills the last one up is less than a quarter.
+ * Memory for weights and large pictures, touched all at once. In huge pages, where the system has
+ * them, it is there several times sooner: each page of 4 KiB is a trap into the system, or into
+ * what the system runs in.
  */
 #ifndef MS_BASE_LARGE_H
 #define MS_BASE_LARGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* Bytes aligned to 64, not zeroed, to be given back with free; NULL: the system has none. */
+/* Bytes aligned to 64, not zeroed, to be given back with free; NULL: the system has none. In huge
+ * pages, if what fills the last one up is less than a quarter. */
 static inline void *ms_allocate_large(size_t bytes) {
     enum { line = 64, huge_page = 2 * 1024 * 1024 };
     size_t lines = (bytes + line - 1) / line * line;
@@ -24,6 +26,20 @@ static inline void *ms_allocate_large(size_t bytes) {
     }
 #endif
     return aligned_alloc(line, lines);
+}
+
+/* The same wish for a block that is not touched yet: for what of it fills huge pages. */
+static inline void ms_wish_huge_pages(void *memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const uintptr_t huge_page = 2 * 1024 * 1024;
+    uintptr_t begin = ((uintptr_t)memory + huge_page - 1) / huge_page * huge_page;
+    uintptr_t end = ((uintptr_t)memory + bytes) / huge_page * huge_page;
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
 }
 
 #endif

@@ -12,7 +12,8 @@
 
 #define DEFAULT_NAME "minisim-default.msw"
 
-enum { MOST_THREADS = 256, LARGEST_CROP = 4096 };
+/* More than four share a picture only when told to: they would mostly wait for each other. */
+enum { MOST_THREADS = 64, MOST_UNASKED = 4, LARGEST_CROP = 4096 };
 
 const struct ms_option ms_network_options[] = {
     {MS_OPTION_WEIGHTS, "weights", 0, "FILE", "the network's weights (.msw)"},
@@ -219,6 +220,11 @@ static uint64_t count_cpus(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint64_t)CPU_COUNT(&set) : 1;
 }
 
+size_t ms_count_threads(const struct ms_picture_settings *settings) {
+    uint64_t count = settings->threads ? settings->threads : count_cpus();
+    return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (size_t)count;
+}
+
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
     const minisim_context_options *given = &settings->context;
@@ -228,14 +234,18 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                                given->geometry ? "geometry" : "resample");
     if (!ms_open_model(settings, &engine->model, &engine->weights))
         return false;
-    uint64_t count = settings->threads ? settings->threads : count_cpus();
-    count = count > most ? most : count;
-    count = count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : count;
+    size_t count = ms_count_threads(settings);
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
     minisim_status status = MINISIM_OUT_OF_MEMORY;
     options.size = sizeof options;
-    engine->contexts = calloc((size_t)count, sizeof *engine->contexts);
+    if (most <= 1) {
+        bool told = settings->threads > 0;
+        options.threads = (uint32_t)(told || count < MOST_UNASKED ? count : MOST_UNASKED);
+        count = 1;
+    }
+    count = count > most && most ? (size_t)most : count;
+    engine->contexts = calloc(count, sizeof *engine->contexts);
     while (engine->contexts && engine->count < count) {
         minisim_context **context = &engine->contexts[engine->count];
         status = minisim_context_open(engine->model, &options, context, &error);

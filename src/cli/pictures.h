@@ -35,7 +35,11 @@ bool ms_take_picture_option(struct ms_picture_settings *settings, const struct m
  */
 bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path);
 
-/* A model and contexts for at most `most` threads. */
+/* How many threads the options ask for, or one for each CPU; at most as many as share a picture. */
+size_t ms_count_threads(const struct ms_picture_settings *settings);
+
+/* A model, and contexts for at most `most` pictures at a time, a thread each; where there is one
+ * picture alone, the threads share it. */
 struct ms_engine {
     char *weights; /* path */
     minisim_model *model;

@@ -4,10 +4,11 @@
 
 #include "cli/options.h"
 
-extern const struct ms_verb ms_verb_embed, ms_verb_compare, ms_verb_info;
+extern const struct ms_verb ms_verb_embed, ms_verb_compare, ms_verb_info, ms_verb_bench;
 
 void ms_run_embed(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_compare(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_info(const struct ms_verb *verb, int argc, char **argv);
+void ms_run_bench(const struct ms_verb *verb, int argc, char **argv);
 
 #endif

@@ -75,4 +75,5 @@ const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
                                            .fold_row = fold_row,
                                            .pack_panel = pack_panel,
                                            .crc32c = crc32c,
+                                           .saturate = saturate,
                                            .resizer = &ms_resizer_avx2};

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -49,7 +50,32 @@ const struct ms_kernels *const *ms_kernels_available(void) {
     return cpu.avx512 ? avx512 : cpu.avx2_fma ? avx2 : plain;
 }
 
+/* The brand string (CPUID 0x80000002 to 4), and family and model, because virtual machines hide
+ * much of the first. */
+const char *ms_cpu_name(char name[80]) {
+    unsigned words[12], a, b, c, d;
+    char brand[sizeof words + 1] = {0};
+    name[0] = '\0';
+    for (unsigned i = 0; i < 3; i++)
+        if (!__get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                         &words[4 * i + 3]))
+            return name;
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return name;
+    memcpy(brand, words, sizeof words);
+    for (size_t end = strlen(brand); end > 0 && brand[end - 1] == ' '; end--)
+        brand[end - 1] = '\0';
+    unsigned family = (a >> 8 & 15) + (a >> 20 & 255), model = (a >> 4 & 15) + (a >> 12 & 0xf0);
+    snprintf(name, 80, "%s, family %u, model %u", brand + strspn(brand, " "), family, model);
+    return name;
+}
+
 #else
+
+const char *ms_cpu_name(char name[80]) {
+    name[0] = '\0';
+    return name;
+}
 
 const char *ms_cpu_features(void) {
     return "";

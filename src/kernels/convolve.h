@@ -195,3 +195,27 @@ static void depthwise(const struct ms_depthwise *call) {
                 strip(call, channel, x, y);
         }
 }
+
+/* Multiply-adds with nothing to wait for: sums enough for two units that take seven cycles. */
+static double saturate(size_t rounds) {
+    enum { sums = 14 };
+    static volatile float unknown[sums]; /* to the compiler, which would merge equal sums */
+    float start[sums], end[lanes];
+    vec sum[sums];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < sums; i++) {
+        start[i] = unknown[i];
+        sum[i] = broadcast(&start[i]);
+    }
+    vec x = sum[0];
+    for (size_t r = 0; r < rounds; r++)
+#pragma GCC unroll 16
+        for (size_t i = 0; i < sums; i++)
+            sum[i] = madd(x, x, sum[i]);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < sums; i++) {
+        store(end, sum[i]);
+        unknown[i] = end[0];
+    }
+    return (double)rounds * sums * lanes;
+}

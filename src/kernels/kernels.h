@@ -90,6 +90,9 @@ struct ms_kernels {
     void (*pack_panel)(const float *rows, size_t inputs, float *to);
     /* As ms_crc32c (base/crc.h). */
     uint32_t (*crc32c)(uint32_t crc, const void *bytes, size_t size);
+    /* Keeps the multipliers busy, to measure a core's peak: gives the number of multiply-adds that
+     * it did, 14 vectors a round. NULL: a table without vectors. */
+    double (*saturate)(size_t rounds);
     const struct ms_resizer *resizer; /* kernels/resize.h */
 };
 
@@ -108,5 +111,9 @@ const struct ms_kernels *ms_kernels_choose(const char *name);
 /* The CPU's features that matter to the kernels, such as "avx2 fma avx512"; "" if none.
  * Thread-safe. */
 const char *ms_cpu_features(void);
+
+/* The CPU's own name, such as "AMD EPYC, family 26, model 2"; "" where it tells none. Gives `name`.
+ */
+const char *ms_cpu_name(char name[80]);
 
 #endif

@@ -86,6 +86,10 @@ static void report(struct layers *l, const char *name, size_t side, size_t chann
     float *values = l->out;
     l->out = l->in;
     l->in = values;
+    if (channels == ms_padded(channels)) {
+        l->layer(l->user, name, values, side, channels);
+        return;
+    }
     for (size_t p = 0; p < side * side; p++)
         memcpy(l->out + p * channels, values + p * ms_padded(channels), channels * sizeof *values);
     l->layer(l->user, name, l->out, side, channels);
