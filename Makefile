@@ -25,39 +25,46 @@ FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CF
 LIBS      = -lm -pthread
 
 has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
-MACHINE  := $(shell $(CC) -dumpmachine)
+MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
+# What the program alone uses: the library prints nothing and reads no environment.
+OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
 LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
+LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
 endif
 ifeq ($(filter aarch64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%neon.c,$(LIBRARY))
 endif
-PROGRAM  := $(wildcard src/cli/*.c)
+PROGRAM  := $(wildcard src/cli/*.c) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/draw
 
-.PHONY: all help check bench asan tsan install clean format lint
-all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so $(BUILD)/minisim.pc
+.PHONY: all help check bench asan tsan install uninstall clean format lint
+all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
-	@echo 'make             the program, both libraries, minisim.pc, into build/'
+	@echo 'make             the program and both libraries, into $(BUILD)/'
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
-	@echo 'make install     PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
+	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
 	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), BUILD, CFLAGS'
 
-# stb is a package; say so where it is missing, instead of a compiler's error.
+# A compiler and stb are packages; say so where one is missing, instead of a shell's or a compiler's error.
+ifeq ($(filter help clean uninstall format lint,$(MAKECMDGOALS)),)
+ifneq ($(shell $(CC) --version >/dev/null 2>&1 && echo yes),yes)
+$(error the compiler "$(CC)" cannot be run: sudo apt-get install gcc, or name yours with CC=)
+endif
 STB := $(shell for h in stb/stb_image.h stb_image.h; do printf '\043include <%s>\n' $$h | \
          $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes && break; done)
 ifneq ($(STB),yes)
-ifeq ($(filter help clean,$(MAKECMDGOALS)),)
 $(error stb_image.h is missing: sudo apt-get install libstb-dev)
 endif
 endif
@@ -80,39 +87,50 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -c $< -o $@
 
-$(BUILD)/libminisim.a: $(call objects,$(LIBRARY))
+# What belongs to the library is said here: so this file counts, too.
+$(BUILD)/libminisim.a: $(call objects,$(LIBRARY)) Makefile
 	@rm -f $@
-	$(CROSS)ar rcsD $@ $^
+	$(CROSS)ar rcsD $@ $(filter %.o,$^)
 
 $(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
 	ln -sf $(<F) $(BUILD)/libminisim.so.$(MAJOR)
 	ln -sf $(<F) $@
 
-$(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map
+$(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map Makefile
 	$(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
 	    -Wl,--version-script=src/minisim.map -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
-$(BUILD)/minisim.pc: Makefile src/minisim.h
-	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
-	    'Name: minisim' 'Description: image embeddings and their distances, from MobileNetV2' \
-	    'Version: $(VERSION)' 'Libs: -L$${libdir} -lminisim' 'Libs.private: $(LIBS)' \
-	    'Cflags: -I$${includedir}' >$@
+# PREFIX counts when installing, not when building: nothing built before knows another one. The
+# program looks for its weights beside itself first, so the whole tree may be moved.
+ROOT      = $(DESTDIR)$(abspath $(PREFIX))
+INSTALLED = bin/minisim lib/libminisim.a lib/libminisim.so lib/libminisim.so.$(MAJOR) \
+            lib/libminisim.so.$(VERSION) lib/pkgconfig/minisim.pc include/minisim.h \
+            share/minisim/minisim-default.msw
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/minisim
-	install $(BUILD)/minisim $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(BUILD)/libminisim.a $(DESTDIR)$(PREFIX)/lib
-	install $(BUILD)/libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib
-	ln -sf libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libminisim.so.$(MAJOR)
-	ln -sf libminisim.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libminisim.so
-	install -m 644 $(BUILD)/minisim.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 src/minisim.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 weights/minisim-default.msw $(DESTDIR)$(PREFIX)/share/minisim
+	@install -d $(addprefix $(ROOT)/,bin lib/pkgconfig include share/minisim)
+	@install $(BUILD)/minisim $(ROOT)/bin
+	@install $(BUILD)/libminisim.so.$(VERSION) $(ROOT)/lib
+	@install -m 644 $(BUILD)/libminisim.a $(ROOT)/lib
+	@ln -sf libminisim.so.$(VERSION) $(ROOT)/lib/libminisim.so.$(MAJOR)
+	@ln -sf libminisim.so.$(VERSION) $(ROOT)/lib/libminisim.so
+	@printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	    'Name: minisim' 'Description: image embeddings and their distances, from MobileNetV2' \
+	    'Version: $(VERSION)' 'Libs: -L$${libdir} -lminisim' 'Libs.private: $(LIBS)' \
+	    'Cflags: -I$${includedir}' >$(ROOT)/lib/pkgconfig/minisim.pc
+	@install -m 644 src/minisim.h $(ROOT)/include
+	@install -m 644 weights/minisim-default.msw $(ROOT)/share/minisim
+	@printf 'installed: $(ROOT)/%s\n' $(INSTALLED)
+ifeq ($(DESTDIR)$(filter-out /usr /usr/local,$(abspath $(PREFIX))),)
+	@echo 'now run ldconfig (as root), so that programs find libminisim.so'
+endif
+
+uninstall:
+	rm -f $(addprefix $(ROOT)/,$(INSTALLED))
+	-rmdir $(ROOT)/share/minisim
 
 # ---- tests: everything below build/ that begins with test_ is a cmocka program that prints TAP ----
 
@@ -154,6 +172,6 @@ lint:
 	    --inline-suppr -Isrc --suppress=missingIncludeSystem src tests
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -2,8 +2,8 @@
  * minisim: image embeddings and their distances, from MobileNetV2, with nothing underneath.
  *
  * A model holds a network's weights and never changes once it is open: any number of threads may
- * share it. A context holds the working memory of one computation: one thread at a time. All
- * functions return a status; what went wrong is one line of text, without the name of the file,
+ * share it. A context holds the working memory of one computation: one thread at a time. Functions
+ * that can fail return a status; what went wrong is one line of text, without the name of the file,
  * which the caller knows. The library prints nothing, never exits, installs no signal handler and
  * reads neither environment nor locale. Functions that compute set the floating-point environment
  * that the numbers need and restore the caller's.
@@ -127,8 +127,9 @@ minisim_status minisim_model_open_memory(const void *bytes, size_t size,
 /* Frees a model; NULL is allowed. Its contexts must be closed before. */
 void minisim_model_close(minisim_model *model);
 
-/* The length of an embedding: 1280, or more at widths above 1. Thread-safe, as are the next five.
- */
+/* The functions from here to minisim_model_describe only read the model: they are thread-safe. */
+
+/* The length of an embedding: 1280, or more at widths above 1. */
 size_t minisim_model_dimension(const minisim_model *model);
 
 /* The side of the square of pixels that the network takes. */
@@ -168,7 +169,7 @@ typedef struct minisim_context minisim_context;
 typedef struct minisim_context_options {
     size_t size;
     minisim_geometry geometry;
-    uint32_t crop_size;  /* for MINISIM_CROP; 0: input size * 8 / 7 */
+    uint32_t crop_size;  /* for MINISIM_CROP; 0: input size * 8 / 7, rounded down */
     uint32_t pad_colour; /* 0xRRGGBB, for MINISIM_PAD */
     minisim_resample resample;
     int preprocessed; /* pictures are of the input size already: neither resized nor cropped */
@@ -207,7 +208,8 @@ const char *minisim_context_error(const minisim_context *context);
 /*
  * Embeds one picture: from a file, from an encoded file in memory, from pixels. `embedding` takes
  * minisim_model_dimension floats from 0 to 6 and is untouched on failure. `region` may be NULL.
- * BAD_FILE, NO_PICTURE, BAD_PICTURE, OUT_OF_MEMORY; the context can be used again afterwards.
+ * BAD_ARGUMENT (NULL, impossible pixels, a region outside the picture), BAD_FILE, NO_PICTURE,
+ * BAD_PICTURE, OUT_OF_MEMORY; the context can be used again afterwards.
  */
 minisim_status minisim_embed_file(minisim_context *context, const char *path,
                                   const minisim_region *region, float *embedding);
@@ -249,8 +251,9 @@ typedef struct minisim_row {
  * fills in an input and returns 1, or returns 0 when there are no more. `row` gets the rows in the
  * order in which `next` gave them, and returns 0 to go on or anything else to cancel. Both are
  * called by one thread at a time, never two at once, but not always by the same thread. Returns OK,
- * CANCELLED, OUT_OF_MEMORY or BAD_ARGUMENT; failed pictures are told by their rows alone.
- * All contexts must be of one model.
+ * CANCELLED, OUT_OF_MEMORY or BAD_ARGUMENT; failed pictures are told by their rows alone. After a
+ * cancel, inputs that were given and not reported yet get no row: free what they point to once the
+ * batch has returned. All contexts must be of one model.
  */
 typedef int (*minisim_next_fn)(void *user, minisim_input *input);
 typedef int (*minisim_row_fn)(void *user, const minisim_row *row);

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What is promised of the build: tests/build.sh BUILD. The header serves C++, README's example builds and runs
-# against an installed library, only public symbols are visible, and stb's SIMD changes no pixel.
+# What is promised of the build: tests/build.sh BUILD. The header serves C++, the library shows only public symbols
+# and needs nothing of a program's, README's example builds and runs against an installed tree, which may be moved,
+# and stb's SIMD changes no pixel.
 BUILD=$1
 number=0
 folder=$(mktemp -d)
@@ -26,19 +27,47 @@ only_public_symbols() {
         grep -v '^MINISIM_' | grep -v '^minisim_' && return 1
     nm -D --defined-only "$BUILD/libminisim.so" | grep -q ' minisim_embed_file'
 }
+# It prints nothing, reads no environment, touches no file but those that it reads.
+library_keeps_quiet() {
+    nm -D --undefined-only "$BUILD/libminisim.so" | sed 's/.* //; s/@.*//' >"$folder/imports"
+    [ -s "$folder/imports" ] || return 1
+    ! grep -Ex '(secure_)?getenv|std(out|err)|_*f?(printf|puts|putc|write)(_chk)?|putchar|perror|exit|abort|setlocale|rename|unlink|mkostemp(64)?|realpath' \
+        "$folder/imports"
+}
+# The build knows nothing of this prefix; the installed tree is then moved, too.
+install_elsewhere() {
+    make -s install BUILD="$BUILD" PREFIX="$folder/prefix" || return 1
+    make -s install BUILD="$BUILD" PREFIX=/else/where DESTDIR="$folder/stage" || return 1
+    grep -qx 'prefix=/else/where' "$folder/stage/else/where/lib/pkgconfig/minisim.pc" || return 1
+    for tree in "$folder/prefix" "$folder/stage/else/where"; do
+        (cd / && env -u MINISIM_WEIGHTS "$tree/bin/minisim" info --json) |
+            grep -qF "\"file\":{\"text\":\"$tree/bin/../share/minisim/" || return 1
+    done
+}
+uninstall() {
+    make -s uninstall BUILD="$BUILD" PREFIX=/else/where DESTDIR="$folder/stage" || return 1
+    [ -z "$(find "$folder/stage" ! -type d)" ]
+}
+clean_heeds_build() {
+    make -n clean BUILD=other | grep -qx 'rm -rf other build-asan build-tsan'
+}
+no_compiler() {
+    make CC=nogcc BUILD="$folder/none" all 2>&1 | tee "$folder/said" | grep 'the compiler "nogcc"' &&
+        ! grep stb "$folder/said"
+}
 example() {
     sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' >"$folder/example.c" &&
         cmp "$folder/example.c" tests/example.c &&
-        make -s install BUILD="$BUILD" PREFIX="$folder/prefix" &&
-        ${CC:-cc} $SANITIZE -Wall -Wextra -I"$folder/prefix/include" -o "$folder/example" \
-            "$folder/example.c" -L"$folder/prefix/lib" -lminisim &&
+        export PKG_CONFIG_PATH="$folder/prefix/lib/pkgconfig" &&
+        ${CC:-cc} $SANITIZE -Wall -Wextra -o "$folder/example" "$folder/example.c" \
+            $(pkg-config --cflags --libs minisim) &&
         mkdir "$folder/pictures" && "$BUILD/draw" "$folder/pictures" &&
         LD_LIBRARY_PATH="$folder/prefix/lib" "$folder/example" weights/minisim-default.msw \
-            "$folder/pictures/ball-red.ppm" "$folder/pictures/ball-blue.ppm"
-}
-installed_program() {
-    [ -d "$folder/prefix" ] || return 1
-    [ "$(cd / && "$folder/prefix/bin/minisim" --version | head -c 7)" = minisim ]
+            "$folder/pictures/ball-red.ppm" "$folder/pictures/ball-blue.ppm" || return 1
+    # It says which picture failed, and how it is called.
+    LD_LIBRARY_PATH="$folder/prefix/lib" "$folder/example" weights/minisim-default.msw \
+        "$folder/pictures/ball-red.ppm" nowhere.jpg 2>&1 | grep '^nowhere.jpg: ' &&
+        LD_LIBRARY_PATH="$folder/prefix/lib" "$folder/example" 2>&1 | grep '^usage: '
 }
 same_without_simd() {
     mkdir -p "$folder/simd" && "$BUILD/draw" "$folder/simd" || return 1
@@ -49,7 +78,11 @@ same_without_simd() {
 }
 check 'minisim.h is C++' header_as_cpp
 check 'only public symbols are visible' only_public_symbols
+check 'the library prints nothing and reads no environment' library_keeps_quiet
+check 'installs under any prefix without building again' install_elsewhere
 check 'the example in README.md builds against the installed library and runs' example
-check 'the installed program runs' installed_program
+check 'make uninstall leaves nothing' uninstall
+check 'make clean heeds BUILD' clean_heeds_build
+check 'a missing compiler is named' no_compiler
 check 'decoded pixels are the same without stb'"'"'s SIMD' same_without_simd
 echo "1..$number"

@@ -12,6 +12,7 @@
 #ifndef MINISIM_DATADIR
 #define MINISIM_DATADIR "/usr/local/share/minisim"
 #endif
+#define DEFAULT_NAME "minisim-default.msw"
 
 enum { MOST_THREADS = 256, LARGEST_CROP = 4096 };
 
@@ -150,14 +151,16 @@ static void find_program_folder(char folder[4096]) {
 
 /* The first of the usual places that has weights, to be freed; NULL: none, which was said. */
 static char *find_weights(void) {
-    static const char name[] = "minisim-default.msw";
+    enum { PLACES = 4 };
     char folder[4096];
-    char *places[3] = {0}, *found = NULL;
+    char *places[PLACES] = {0}, *found = NULL;
     find_program_folder(folder);
-    bool made = asprintf(&places[0], "%s/%s", MINISIM_DATADIR, name) >= 0 &&
-                asprintf(&places[1], "%sweights/%s", folder, name) >= 0 &&
-                asprintf(&places[2], "%s../weights/%s", folder, name) >= 0;
-    for (size_t i = 0; made && !found && i < 3; i++)
+    /* An installed tree may have been moved: what lies beside the program counts first. */
+    bool made = asprintf(&places[0], "%s../share/minisim/" DEFAULT_NAME, folder) >= 0 &&
+                asprintf(&places[1], MINISIM_DATADIR "/" DEFAULT_NAME) >= 0 &&
+                asprintf(&places[2], "%sweights/" DEFAULT_NAME, folder) >= 0 &&
+                asprintf(&places[3], "%s../weights/" DEFAULT_NAME, folder) >= 0;
+    for (size_t i = 0; made && !found && i < PLACES; i++)
         if (access(places[i], F_OK) == 0) {
             found = places[i];
             places[i] = NULL;
@@ -167,12 +170,12 @@ static char *find_weights(void) {
         ms_note(MS_EXIT_SYSTEM);
     } else if (!found) {
         ms_complain(NULL,
-                    "no weights found at %s, %s or %s; name some with --weights FILE or in "
+                    "no weights found at %s, %s, %s or %s; name some with --weights FILE or in "
                     "MINISIM_WEIGHTS, or run make where minisim's source is",
-                    places[0], places[1], places[2]);
+                    places[0], places[1], places[2], places[3]);
         ms_note(MS_EXIT_WEIGHTS);
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PLACES; i++)
         free(places[i]);
     return found;
 }
