@@ -19,7 +19,11 @@ static void floats_print_short(void **state) {
                  {1.0f / 3, "0.33333334"},
                  {16777216, "16777216"},
                  {3.40282347e38f, "3.4028235e+38"},
-                 {1.40129846e-45f, "1.4013e-45"},
+                 {1.40129846e-45f, "1e-45"},
+                 {-4.2e-45f, "-4e-45"},
+                 {1.17549421e-38f, "1.1754942e-38"},
+                 {0x1p-96f, "1.2621775e-29"},
+                 {0x1p87f, "1.5474251e+26"},
                  {0.12345679f, "0.12345679"}};
     char text[MS_NUMBER_SIZE];
     (void)state;
@@ -33,6 +37,9 @@ static void doubles_print_short(void **state) {
     assert_string_equal(ms_double_text(0.1, text), "0.1");
     assert_string_equal(ms_double_text(0.1 + 0.2, text), "0.30000000000000004");
     assert_string_equal(ms_double_text(1e-5, text), "1e-05");
+    assert_string_equal(ms_double_text(5e-324, text), "5e-324");
+    assert_string_equal(ms_double_text(-1.5e-323, text), "-1.5e-323");
+    assert_string_equal(ms_double_text(0x1p-1017, text), "7.120236347223045e-307");
     assert_string_equal(ms_double_text(-1.7976931348623157e308, text), "-1.7976931348623157e+308");
 }
 

@@ -1,32 +1,69 @@
 /* Numbers, names and words as text: see text.h. */
 #include "base/text.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Prints a float with that many digits; false: it would not read back the same. */
-static bool try_float(float value, int digits, char text[MS_NUMBER_SIZE]) {
-    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
-    return strtof(text, NULL) == value;
+/* The decimal that follows in its last digit; false: it would need a digit more. */
+static bool raise_last_digit(char *text) {
+    for (char *c = text + strcspn(text, "e"); c > text;) {
+        c--;
+        if (*c >= '0' && *c < '9') {
+            ++*c;
+            return true;
+        }
+        if (*c == '9')
+            *c = '0';
+    }
+    return false;
 }
 
+/*
+ * Prints the nearest decimal with that many digits; false: none reads back the same. Below a power
+ * of two numbers lie half as far apart as above it, so where the nearest decimal is below and will
+ * not do, the next one above may.
+ */
+static bool try_float(float value, int digits, char text[MS_NUMBER_SIZE]) {
+    int exponent;
+    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, (double)value);
+    if (strtof(text, NULL) == value)
+        return true;
+    if (frexpf(fabsf(value), &exponent) != 0.5f)
+        return false;
+    snprintf(text, MS_NUMBER_SIZE, "%#.*g", digits, (double)value); /* zeros at the end, too */
+    return raise_last_digit(text) && strtof(text, NULL) == value;
+}
+
+static bool try_double(double value, int digits, char text[MS_NUMBER_SIZE]) {
+    int exponent;
+    snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, value);
+    if (strtod(text, NULL) == value)
+        return true;
+    if (frexp(fabs(value), &exponent) != 0.5)
+        return false;
+    snprintf(text, MS_NUMBER_SIZE, "%#.*g", digits, value);
+    return raise_last_digit(text) && strtod(text, NULL) == value;
+}
+
+/* Any decimal of FLT_DIG digits can be told from its neighbours, but for subnormal numbers. */
 const char *ms_float_text(float value, char text[MS_NUMBER_SIZE]) {
     char shorter[MS_NUMBER_SIZE];
+    int least = value != 0 && fabsf(value) < FLT_MIN ? 1 : FLT_DIG;
     /* Most numbers need 8 or 9 digits: starting there takes the fewest tries. */
     if (!try_float(value, 8, text))
         try_float(value, 9, text);
     else
-        for (int digits = 7; digits >= 6 && try_float(value, digits, shorter); digits--)
+        for (int digits = 7; digits >= least && try_float(value, digits, shorter); digits--)
             memcpy(text, shorter, sizeof shorter);
     return text;
 }
 
 const char *ms_double_text(double value, char text[MS_NUMBER_SIZE]) {
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, MS_NUMBER_SIZE, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
+    int digits = value != 0 && fabs(value) < DBL_MIN ? 1 : DBL_DIG;
+    while (!try_double(value, digits, text) && digits < 17)
+        digits++;
     return text;
 }
 
