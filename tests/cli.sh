@@ -121,7 +121,9 @@ standard_input() {
     expect 0 "$minisim" embed - <1.ppm
     grep -q $'^-\t' "$out"
     expect 1 "$minisim" embed --max-file-size 100 - <1.ppm
-    grep -q -- '^minisim: -: ' "$err"
+    grep -q '^minisim: standard input: ' "$err"
+    expect 1 "$minisim" embed - </dev/null
+    grep -q '^minisim: standard input: the file is empty$' "$err"
 }
 
 # ---- what is no picture ----
@@ -158,9 +160,39 @@ walked() {
     lines 3 "$err"
     grep -q '^minisim: folder/cut.jpg: ...' "$err"
     grep -q '^minisim: folder/secret.ppm: .*Permission denied$' "$err"
-    grep -q '^minisim: left out: 1 FIFO, 1 empty, 1 text$' "$err"
+    grep -q '^minisim: left out: 1 FIFO (folder/fifo.jpg), 1 empty (folder/empty.jpg), 1 text (folder/text.png)$' "$err"
     expect 1 $as_nobody "$minisim" embed -q folder
     lines 2 "$err"
+    for i in 1 2 3 4; do echo text >folder/$i.PNG; : >folder/no-picture-$i; done
+    expect 1 $as_nobody "$minisim" embed folder
+    grep -q '1 FIFO (.*), 5 empty (folder/empty.jpg), 5 text (folder/1.PNG, folder/2.PNG, folder/3.PNG, ...)$' "$err" ||
+        grep -q '5 empty (folder/empty.jpg), 5 text (folder/1.PNG, folder/2.PNG, folder/3.PNG, ...), 1 FIFO (.*)$' "$err"
+}
+
+nothing_found() {
+    mkdir empty texts
+    echo old >rows
+    echo old >ids
+    : >list
+    printf '\n\n' >newlines
+    echo text >texts/readme
+    expect 1 "$minisim" embed -o rows --ids-out ids empty
+    [ "$(cat "$err")" = 'minisim: empty: no pictures found' ]
+    expect 1 "$minisim" embed -o rows --format npy texts empty
+    lines 3 "$err"
+    grep -q '^minisim: left out: 1 text$' "$err"
+    grep -q '^minisim: texts: no pictures found$' "$err"
+    for list in list newlines; do
+        expect 1 "$minisim" embed -o rows --files-from $list
+        [ "$(cat "$err")" = "minisim: $list: no pictures found" ]
+    done
+    expect 1 "$minisim" embed --files-from - </dev/null
+    grep -q '^minisim: standard input: no pictures found$' "$err"
+    expect 1 "$minisim" embed -o rows --ids-out ids nowhere.jpg
+    lines 1 "$err"
+    expect 1 "$minisim" embed -o new nowhere.jpg
+    [ "$(cat rows ids)" = "$(printf 'old\nold')" ] && [ ! -e new ]
+    nothing_left
 }
 
 walk_options() {
@@ -169,7 +201,7 @@ walk_options() {
     ln -s ../a a/loop; ln -s 4.ppm a/5.ppm; ln -s nowhere a/6.ppm
     expect 0 "$minisim" embed --exclude skip --exclude '4.*' a
     cut -f1 "$out" | cmp - <(printf '%s\n' a/b.ppm a/b/1.ppm)
-    grep -q '^minisim: left out: 3 link$' "$err"
+    grep -q '^minisim: left out: 3 links (a/5.ppm, a/6.ppm)$' "$err"
     expect 1 "$minisim" embed -L a/
     cut -f1 "$out" | cmp - <(printf '%s\n' a/4.ppm a/5.ppm a/b.ppm a/b/1.ppm a/skip/3.ppm)
     grep -q '^minisim: a/6.ppm: No such file' "$err"
@@ -210,6 +242,37 @@ lists() {
     lines 1 "$out"
     grep -q 'longer than 4,096 bytes' "$err"
     expect 1 "$minisim" embed --files-from nowhere
+    grep -q '^minisim: nowhere: the list cannot be opened: No such file' "$err"
+    expect 1 "$minisim" embed --files-from .
+    grep -q '^minisim: \.: the list cannot be read: Is a directory' "$err"
+    printf '2.ppm\r\n3.ppm\r\n' >list
+    expect 1 "$minisim" embed --files-from list
+    grep -q '^minisim: "2.ppm\\r": .*No such file.*; the list has Windows line ends (CRLF)$' "$err"
+    printf '2.ppm\n-\n' >list
+    expect 1 "$minisim" embed --files-from - <list
+    lines 1 "$out"
+    grep -q '^minisim: standard input: it is the list' "$err"
+    expect 0 "$minisim" embed --files-from list <3.ppm
+    lines 2 "$out"
+}
+
+# What --ids-out writes, --files-from reads, and the pictures are the same.
+round_trip() {
+    set -- $'new\nline' $'tab\t' 'say "hi"' '"quoted"' 'back\slash' $'\e[2J' $'\xff' $'\xff"\\\n' ' ' $'a\r' 'ä'
+    i=0
+    for name; do i=$((i + 1)); picture "$name" $i; done
+    expect 0 "$minisim" embed --ids-out ids -o rows -- "$@"
+    lines 11 ids
+    expect 0 "$minisim" embed --ids-out again --files-from ids
+    cmp "$out" rows
+    cmp ids again
+    expect 0 "$minisim" embed -0 --ids-out ids0 --files-from <(printf '%s\0' "$@")
+    cmp "$out" rows
+    cmp ids0 <(printf '%s\0' "$@")
+    printf '"open\n"a"b"\n"\\400"\n"\\000"\n"\\q"\ntab\t\n' >list
+    expect 1 "$minisim" embed --files-from list
+    lines 5 "$err"
+    for i in 1 2 3 4 5; do grep -q "^minisim: list: name $i opens with a quote but" "$err"; done
 }
 
 # ---- distances ----
@@ -388,6 +451,107 @@ half_written() {
     nothing_left
 }
 
+# Nothing that is read is overwritten, and no output replaces what a shell has opened.
+inputs_are_safe() {
+    for i in 1 2 3; do picture $i.ppm $i; done
+    ln -s 1.ppm link.ppm
+    mkdir d
+    picture d/2.ppm 2
+    cp "$MINISIM_WEIGHTS" w.msw
+    echo 1.ppm >list
+    cp 1.ppm 1.saved; cp d/2.ppm 2.saved
+    for output in 1.ppm ./1.ppm ../inputs_are_safe/1.ppm link.ppm; do
+        expect 2 "$minisim" embed -o $output 2.ppm 1.ppm
+        grep -q '^minisim: 1.ppm is read: it cannot be the output as well$' "$err"
+        expect 2 "$minisim" embed --ids-out $output 2.ppm 1.ppm
+        lines 0 "$out"
+    done
+    expect 2 "$minisim" embed -o 1.ppm --files-from list
+    expect 2 "$minisim" embed -o d/2.ppm 3.ppm d
+    expect 2 "$minisim" embed -o list --files-from list
+    expect 2 "$minisim" embed -o w.msw --weights w.msw 1.ppm
+    cmp w.msw "$MINISIM_WEIGHTS"
+    cmp 1.ppm 1.saved && cmp d/2.ppm 2.saved && [ "$(cat list)" = 1.ppm ]
+    expect 2 "$minisim" embed -o rows --ids-out ./rows 1.ppm
+    expect 2 "$minisim" embed -o d/rows --ids-out d/../d/rows 1.ppm
+    expect 2 "$minisim" embed -o - --ids-out /dev/stdout 1.ppm
+    [ ! -e rows ]
+    # An earlier output in the folder that is walked is no input.
+    expect 0 "$minisim" embed -o d/rows d
+    expect 0 "$minisim" embed -o d/rows d
+    [ ! -s "$err" ]
+}
+
+open_streams() {
+    picture 1.ppm 1
+    expect 0 "$minisim" embed 1.ppm
+    cp "$out" row
+    for name in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+        { echo before; "$minisim" embed -o $name 1.ppm; echo after; } >file
+        cmp file <(echo before; cat row; echo after)
+    done
+    { echo before; "$minisim" embed --format npy -o /dev/stdout 1.ppm; echo after; } >file
+    "$minisim" embed --format npy -o npy 1.ppm
+    cmp file <(echo before; cat npy; echo after)
+    { echo before; "$minisim" embed -o /dev/stderr 1.ppm; echo after >&2; } 2>file >rest
+    cmp file <(cat row; echo after)
+    # Links stay links, also those that lead to nothing yet.
+    mkdir d
+    ln -s d/new link
+    ln -s link chain
+    expect 0 "$minisim" embed -o chain 1.ppm
+    [ -L chain ] && [ -L link ] && [ ! -L d/new ]
+    cmp d/new row
+    echo old >d/new
+    expect 0 "$minisim" embed -o link 1.ppm
+    [ -L link ] && cmp d/new row
+    ln -s circle circle
+    expect 4 "$minisim" embed -o circle 1.ppm
+    expect 4 "$minisim" embed -o d/ 1.ppm
+    expect 4 "$minisim" embed -o new/ 1.ppm
+    echo old >fixed
+    chmod 444 fixed
+    expect 4 $as_nobody "$minisim" embed -o fixed 1.ppm
+    grep -q '^minisim: fixed: Permission denied$' "$err"
+    [ "$(cat fixed)" = old ]
+    nothing_left
+    mkfifo fifo
+    cat fifo >read &
+    expect 0 "$minisim" embed -o fifo 1.ppm
+    wait $!
+    cmp read row
+}
+
+# stop JOB: one signal, once the program catches it, ends it with 130.
+stop() {
+    for i in $(seq 100); do
+        [ "$(cat /proc/$1/comm)" = minisim ] && grep -q '^SigCgt:.*[1-9a-f]' /proc/$1/status && break
+        sleep 0.1
+    done
+    sleep 0.3
+    kill -TERM $1
+    { sleep 20; kill -KILL $1; } 2>/dev/null &
+    status=0
+    wait $1 || status=$?
+    kill $!
+    [ $status = 130 ] || { echo "status $status"; return 1; }
+    [ ! -e rows ]
+    nothing_left
+}
+
+waiting() {
+    picture 1.ppm 1
+    mkfifo fifo
+    "$minisim" embed -o rows --files-from fifo &
+    stop $!
+    "$minisim" embed -o fifo 1.ppm &
+    stop $!
+    "$minisim" embed -o rows --ids-out fifo 1.ppm &
+    stop $!
+    "$minisim" embed -o rows - <>fifo &
+    stop $!
+}
+
 interrupted() {
     picture 1.ppm 1
     mkfifo list
@@ -414,6 +578,19 @@ progress() {
     tr '\r' '\n' <"$err" | grep -q '^minisim: none.ppm: .*No such file'
     expect 0 "$minisim" embed --progress never -o rows 1.ppm
     [ ! -s "$err" ]
+    expect 0 "$minisim" embed --progress always -o rows 1.ppm
+    tr '\r' '\n' <"$err" | grep -q '^1 of 1 picture, '
+    printf '1.ppm\n\n1.ppm\n1.ppm' >list
+    expect 0 "$minisim" embed --progress always --threads 1 -o rows --files-from list 1.ppm
+    tr '\r' '\n' <"$err" | grep -q '^1 of 4 pictures, .* left'
+    lines 4 rows
+    expect 0 "$minisim" embed --progress always -o rows --files-from - <list
+    tr '\r' '\n' <"$err" | grep -q '^1 of 3 pictures, .* left'
+    mkdir d
+    picture d/1.ppm 1; picture d/2.ppm 2
+    echo d >list
+    expect 0 "$minisim" embed --progress always -o rows --files-from list
+    refute grep ' of ' "$err"
 }
 
 check 'all formats hold the same values' formats
@@ -422,9 +599,11 @@ check '--normalize gives length 1' unit_length
 check 'a picture on standard input' standard_input
 check 'what is no picture: named' named
 check 'what is no picture: met on a walk' walked
+check 'nothing found: status 1, and no output is touched' nothing_found
 check 'walks: --exclude, -L, loops, links to nothing' walk_options
 check 'names with newlines, quotes, bytes that are no UTF-8, dashes' strange_names
 check '--files-from, --ids-out, -0' lists
+check '--files-from reads what --ids-out writes' round_trip
 check 'compare: the classic words' classic
 check 'compare: pictures' pictures_compared
 check 'info' info
@@ -434,6 +613,9 @@ check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full
 check 'a closed pipe ends quietly' closed_pipe
 check 'nothing half-written' half_written
+check 'inputs are never overwritten' inputs_are_safe
+check 'links, redirected streams, FIFOs and read-only files as outputs' open_streams
+check 'one signal ends what waits for a FIFO' waiting
 check 'an interrupt leaves nothing: status 130' interrupted
 check 'progress' progress
 echo "1..$n"

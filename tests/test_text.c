@@ -130,7 +130,8 @@ static void names_fill_one_line(void **state) {
                                            {"\x1b[2J", "\"\\033[2J\""},
                                            {"\xc2\x9b", "\"\\302\\233\""},
                                            {"\xff\xc3\xa4", "\"\\377\xc3\xa4\""},
-                                           {"\x7f", "\"\\177\""}};
+                                           {"\x7f", "\"\\177\""},
+                                           {"", "\"\""}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = NULL;
@@ -140,8 +141,19 @@ static void names_fill_one_line(void **state) {
         ms_write_name(file, cases[i][0]);
         fclose(file);
         assert_string_equal(text, cases[i][1]);
+        assert_true(ms_read_name(text));
+        assert_string_equal(text, cases[i][0]);
         free(text);
     }
+}
+
+static void quotes_are_read_strictly(void **state) {
+    static const char *const wrong[] = {"\"",      "\"a",       "\"a\"b",    "\"\\",     "\"\\q\"",
+                                        "\"\\1\"", "\"\\18 \"", "\"\\400\"", "\"\\000\""};
+    char text[MS_NUMBER_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(ms_read_name(strcpy(text, wrong[i])));
 }
 
 static void near_words_are_found(void **state) {
@@ -160,7 +172,8 @@ int main(void) {
         cmocka_unit_test(floats_print_short),       cmocka_unit_test(doubles_print_short),
         cmocka_unit_test(numbers_read_back),        cmocka_unit_test(counts_have_commas),
         cmocka_unit_test(counts_are_read_strictly), cmocka_unit_test(utf8_is_told_from_bytes),
-        cmocka_unit_test(names_fill_one_line),      cmocka_unit_test(near_words_are_found)};
+        cmocka_unit_test(names_fill_one_line),      cmocka_unit_test(quotes_are_read_strictly),
+        cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-/* Outputs: see output.h. Opening, flushing, settling, publishing come in this order. */
+/* Outputs: see output.h. Finding the place, opening, flushing, settling, publishing come in this
+ * order. */
 #include "base/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +17,47 @@ static int give_up(struct ms_output *output) {
     int error = last_error();
     ms_output_discard(output);
     return error;
+}
+
+/* The link's own words, behind its folder where they are relative; to be freed. */
+static char *read_link(const char *path) {
+    char words[4096], *target;
+    ssize_t length = readlink(path, words, sizeof words - 1);
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+    if (length < 0)
+        return NULL;
+    words[length] = '\0';
+    if (words[0] == '/')
+        return strdup(words);
+    return asprintf(&target, "%.*s%s", folder, path, words) >= 0 ? target : NULL;
+}
+
+/* The path of a file that is not there, by its folder's real path. */
+static char *real_place(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *target = NULL, *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+    char *real = folder ? realpath(folder, NULL) : NULL;
+    if (slash && !slash[1])
+        errno = EISDIR;
+    else if (real && asprintf(&target, "%s/%s", real, slash ? slash + 1 : path) < 0)
+        target = NULL;
+    free(folder);
+    free(real);
+    return target;
+}
+
+char *ms_output_target(const char *path) {
+    char *target = realpath(path, NULL);
+    if (target || errno != ENOENT)
+        return target;
+    char *link = read_link(path);
+    if (!link)
+        return real_place(path);
+    /* A chain of links that leads nowhere has an end: circles are told by realpath. */
+    target = ms_output_target(link);
+    free(link);
+    return target;
 }
 
 /* The file's own name replaced by one that no list of files shows, and that is free. */
@@ -41,19 +82,50 @@ static int open_beside(struct ms_output *output) {
     return -1;
 }
 
+/* Is it what this standard stream is open on, for writing? */
+static bool is_stream(int stream, const struct stat *about) {
+    struct stat own;
+    return fstat(stream, &own) == 0 && own.st_dev == about->st_dev && own.st_ino == about->st_ino &&
+           (fcntl(stream, F_GETFL) & O_ACCMODE) != O_RDONLY;
+}
+
+bool ms_output_is_stdout(const char *path) {
+    struct stat about;
+    return !path || strcmp(path, "-") == 0 ||
+           (stat(path, &about) == 0 && is_stream(STDOUT_FILENO, &about));
+}
+
+/* What is there and is written directly. Waits for no reader. */
+static int open_special(const char *path, const struct stat *about) {
+    if (is_stream(STDERR_FILENO, about))
+        return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    bool fifo = S_ISFIFO(about->st_mode);
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (fifo ? O_NONBLOCK : 0));
+    if (descriptor < 0 && fifo && errno == ENXIO)
+        errno = EAGAIN;
+    else if (descriptor >= 0 && fifo)
+        fcntl(descriptor, F_SETFL, 0);
+    return descriptor;
+}
+
+/* Replacing takes no more rights than a shell's redirection would ask for. */
+static bool is_writable(const char *path) {
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    return descriptor >= 0 && close(descriptor) == 0;
+}
+
 int ms_output_open(struct ms_output *output, const char *path) {
     *output = (struct ms_output){.file = stdout, .name = "standard output"};
-    if (!path || strcmp(path, "-") == 0)
+    if (ms_output_is_stdout(path))
         return 0;
     *output = (struct ms_output){.name = path};
     struct stat about;
     bool exists = stat(path, &about) == 0;
     int descriptor = -1;
-    if (exists && !S_ISREG(about.st_mode)) {
-        descriptor = open(path, O_WRONLY | O_CLOEXEC);
-    } else {
-        /* A link's target is replaced, not the link. */
-        output->target = exists ? realpath(path, NULL) : strdup(path);
+    if (exists && (!S_ISREG(about.st_mode) || is_stream(STDERR_FILENO, &about))) {
+        descriptor = open_special(path, &about);
+    } else if (!exists || is_writable(path)) {
+        output->target = ms_output_target(path);
         if (output->target)
             descriptor = open_beside(output);
         if (descriptor >= 0 && exists && fchmod(descriptor, about.st_mode & 0777) != 0) {

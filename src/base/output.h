@@ -1,11 +1,13 @@
 /*
  * Where results go: standard output or a file. A file is written beside its place under a name of
  * its own and moved there when all is well, so nothing half-written ever stands under its name.
- * What exists and is no regular file (/dev/null, a pipe) is written directly.
+ * What exists and is no regular file (/dev/null, a pipe) is written directly, and so is the file
+ * that standard output or standard error is redirected to: they go on where they stand.
  */
 #ifndef MS_BASE_OUTPUT_H
 #define MS_BASE_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct ms_output {
@@ -15,9 +17,16 @@ struct ms_output {
     char *temporary;
 };
 
+/* Where a link leads, or would: the path of the file that is written, to be freed; NULL: errno. */
+char *ms_output_target(const char *path);
+
+/* Is this standard output: NULL, "-" or another name for what it is redirected to? */
+bool ms_output_is_stdout(const char *path);
+
 /*
  * `path` is NULL or "-" for standard output; it must live as long as *output. Functions give 0 or
- * errno. After a failure the output is discarded already.
+ * errno. After a failure the output is discarded already. EAGAIN: a FIFO that nobody reads yet;
+ * opening it would wait.
  */
 int ms_output_open(struct ms_output *output, const char *path);
 

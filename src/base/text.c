@@ -124,7 +124,7 @@ static bool is_control(const char *text) {
 }
 
 static bool needs_quotes(const char *name) {
-    if (*name == '"' || !ms_is_utf8(name))
+    if (!*name || *name == '"' || !ms_is_utf8(name))
         return true;
     for (; *name; name++)
         if (is_control(name))
@@ -158,6 +158,39 @@ void ms_write_name(FILE *file, const char *name) {
         name += size ? size : 1;
     }
     putc('"', file);
+}
+
+/* Reads what follows a backslash and gives the byte that is meant; 0: nothing is. */
+static char read_escaped(const char **at) {
+    static const char letters[] = "abtnvfr\"\\", bytes[] = "\a\b\t\n\v\f\r\"\\";
+    const char *letter = **at ? strchr(letters, **at) : NULL;
+    if (letter) {
+        ++*at;
+        return bytes[letter - letters];
+    }
+    unsigned value = 0;
+    for (int i = 0; i < 3; i++, ++*at) {
+        if (**at < '0' || **at > '7')
+            return 0;
+        value = 8 * value + (unsigned)(**at - '0');
+    }
+    return value <= 255 ? (char)value : '\0';
+}
+
+bool ms_read_name(char *text) {
+    if (*text != '"')
+        return true;
+    char *to = text;
+    const char *at = text + 1;
+    while (*at && *at != '"') {
+        char c = *at++;
+        if (c == '\\' && !(c = read_escaped(&at)))
+            return false;
+        *to++ = c;
+    }
+    bool whole = *at == '"' && !at[1];
+    *to = '\0';
+    return whole;
 }
 
 enum { LONGEST_WORD = 31 };

@@ -29,9 +29,14 @@ bool ms_is_utf8(const char *text);
 
 /*
  * Writes a file's name so that it fills one line and cannot drive a terminal: as it is or, where it
- * holds control characters or is no UTF-8 or opens with a quote, in quotes with C's escapes.
+ * holds control characters or is no UTF-8 or opens with a quote or is empty, in quotes with C's
+ * escapes.
  */
 void ms_write_name(FILE *file, const char *name);
+
+/* Turns what ms_write_name wrote back into the name, in place; false: its quotes or escapes are
+ * not such. */
+bool ms_read_name(char *text);
 
 /* The one of `words` (ended by NULL) that was probably meant, or NULL. */
 const char *ms_nearest_word(const char *word, const char *const *words);

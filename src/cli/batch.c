@@ -14,12 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Who named a picture. */
+enum origin { NAMED, LISTED, WALKED };
+
 /* A picture on its way. */
 struct item {
     struct item *next;
     char *name;
     void *bytes; /* of standard input, else NULL */
-    bool walked; /* met on a walk, not named */
+    enum origin origin;
 };
 
 struct run {
@@ -28,10 +31,11 @@ struct run {
     uint64_t max_file_size;
     ms_take_row take;
     void *user;
+    uint64_t rows;
     size_t next_name;
     struct ms_names list;
     bool list_open;
-    bool input_used; /* standard input was read, or is the list */
+    bool input_used; /* standard input was read */
     struct ms_walk_options walk_options;
     struct ms_left_out left_out;
     struct ms_walk *walk;       /* NULL: no folder is being walked */
@@ -47,18 +51,43 @@ static bool is_folder(const char *name) {
     return stat(name, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+static bool is_output(const struct ms_sources *sources, const char *path) {
+    struct stat read, written;
+    for (size_t i = 0; i < 2; i++)
+        if (sources->outputs[i] && stat(sources->outputs[i], &written) == 0 &&
+            S_ISREG(written.st_mode) && stat(path, &read) == 0 && read.st_dev == written.st_dev &&
+            read.st_ino == written.st_ino)
+            return true;
+    return false;
+}
+
+bool ms_refuse_output(const struct ms_sources *sources, const char *path) {
+    return is_output(sources, path) &&
+           !ms_refuse_usage("%s is read: it cannot be the output as well", path);
+}
+
 bool ms_check_sources(const struct ms_sources *sources) {
-    int count = sources->files_from && is_input(sources->files_from);
-    for (size_t i = 0; i < sources->count; i++)
+    const char *list = sources->files_from;
+    int count = list && is_input(list);
+    for (size_t i = 0; i < sources->count; i++) {
         count += is_input(sources->names[i]);
-    return count < 2 || ms_refuse_usage("standard input (-) can be read only once");
+        if (ms_refuse_output(sources, sources->names[i]))
+            return false;
+    }
+    if (count > 1)
+        return ms_refuse_usage("standard input (-) can be read only once");
+    return !list || !ms_refuse_output(sources, list);
+}
+
+static bool are_all_files(const struct ms_sources *sources) {
+    bool are_files = true;
+    for (size_t i = 0; are_files && i < sources->count; i++)
+        are_files = is_input(sources->names[i]) || !is_folder(sources->names[i]);
+    return are_files;
 }
 
 uint64_t ms_count_sources(const struct ms_sources *sources) {
-    bool known = !sources->files_from;
-    for (size_t i = 0; known && i < sources->count; i++)
-        known = is_input(sources->names[i]) || !is_folder(sources->names[i]);
-    return known ? sources->count : UINT64_MAX;
+    return !sources->files_from && are_all_files(sources) ? sources->count : UINT64_MAX;
 }
 
 static bool out_of_memory(void) {
@@ -67,8 +96,12 @@ static bool out_of_memory(void) {
     return false;
 }
 
+static const char *shown_name(const char *name) {
+    return is_input(name) ? "standard input" : name;
+}
+
 static bool fail(const char *name, const char *why) {
-    ms_complain(name, "%s", why);
+    ms_complain(shown_name(name), "%s", why);
     ms_note(MS_EXIT_SOME_FAILED);
     ms_progress_step(true);
     return false;
@@ -103,15 +136,15 @@ static bool read_input(uint64_t most, void **bytes, size_t *size) {
 }
 
 /* Hands out a picture; `name` becomes the run's. */
-static bool hand_out(struct run *run, minisim_input *input, char *name, bool walked, void *bytes,
-                     size_t size) {
+static bool hand_out(struct run *run, minisim_input *input, char *name, enum origin origin,
+                     void *bytes, size_t size) {
     struct item *item = malloc(sizeof *item);
     if (!item) {
         free(name);
         free(bytes);
         return out_of_memory();
     }
-    *item = (struct item){NULL, name, bytes, walked};
+    *item = (struct item){NULL, name, bytes, origin};
     *run->last = item;
     run->last = &item->next;
     *input = (minisim_input){.path = bytes ? NULL : name,
@@ -123,9 +156,10 @@ static bool hand_out(struct run *run, minisim_input *input, char *name, bool wal
 }
 
 /* The next name that was given, to be freed; NULL: there are no more, or no memory. */
-static char *next_name(struct run *run) {
+static char *next_name(struct run *run, enum origin *origin) {
     const struct ms_sources *sources = run->sources;
-    if (run->next_name < sources->count) {
+    *origin = run->next_name < sources->count ? NAMED : LISTED;
+    if (*origin == NAMED) {
         char *name = strdup(sources->names[run->next_name++]);
         if (!name)
             out_of_memory();
@@ -135,18 +169,22 @@ static char *next_name(struct run *run) {
 }
 
 /* Begins what a name stands for: a walk, or a picture in *input. false: no picture yet. */
-static bool begin(struct run *run, minisim_input *input, char *name) {
+static bool begin(struct run *run, minisim_input *input, char *name, enum origin origin) {
     if (is_input(name)) {
         void *bytes;
         size_t size;
-        if (run->input_used)
-            fail(name, "standard input was read already");
-        else if (read_input(run->max_file_size, &bytes, &size))
-            return hand_out(run, input, name, false, bytes, size);
+        bool used = run->input_used;
         run->input_used = true;
+        if (run->list_open && is_input(run->sources->files_from))
+            fail(name, "it is the list, and no picture in it");
+        else if (used)
+            fail(name, "it was read already");
+        else if (read_input(run->max_file_size, &bytes, &size))
+            return hand_out(run, input, name, origin, bytes, size);
     } else if (!is_folder(name)) {
-        return hand_out(run, input, name, false, NULL, 0);
+        return hand_out(run, input, name, origin, NULL, 0);
     } else if (run->sources->walk) {
+        ms_progress_forget_total();
         run->walk = ms_walk_open(name, &run->walk_options);
     } else {
         fail(name, "this is a folder, a picture is needed");
@@ -158,10 +196,11 @@ static bool begin(struct run *run, minisim_input *input, char *name) {
 static int next_input(void *user, minisim_input *input) {
     struct run *run = user;
     while (!ms_interrupted()) {
-        char *name = run->walk ? ms_walk_next(run->walk) : next_name(run);
+        enum origin origin = WALKED;
+        char *name = run->walk ? ms_walk_next(run->walk) : next_name(run, &origin);
         if (name && run->walk)
-            return hand_out(run, input, name, true, NULL, 0);
-        if (name && begin(run, input, name))
+            return hand_out(run, input, name, WALKED, NULL, 0);
+        if (name && begin(run, input, name, origin))
             return 1;
         if (!name && !run->walk)
             return 0;
@@ -183,23 +222,63 @@ static void drop_first(struct run *run) {
     free(item);
 }
 
+/* Says what went wrong with a picture. */
+static void report_failure(const struct run *run, const struct item *item, const minisim_row *row) {
+    size_t length = strlen(item->name);
+    bool windows = item->origin == LISTED && !run->sources->null_ended && length > 0 &&
+                   item->name[length - 1] == '\r';
+    ms_complain(shown_name(item->name), "%s%s", row->error,
+                windows ? "; the list has Windows line ends (CRLF)" : "");
+    ms_note(row->status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM : MS_EXIT_SOME_FAILED);
+}
+
 static int take_row(void *user, const minisim_row *row) {
     struct run *run = user;
     const struct item *item = row->input->tag;
     bool going = !ms_interrupted();
     bool failed = row->status != MINISIM_OK;
-    if (!failed) {
-        going = going && run->take(run->user, item->name, row->embedding);
-    } else if (item->walked && row->status == MINISIM_NO_PICTURE) {
-        ms_left_out_file(&run->left_out, item->name);
+    if (item->origin == WALKED && row->status == MINISIM_NO_PICTURE) {
+        /* An earlier output may well lie in the folder. */
+        if (!is_output(run->sources, item->name))
+            ms_left_out_file(&run->left_out, item->name);
         failed = false;
+    } else if (!item->bytes && ms_refuse_output(run->sources, item->name)) {
+        going = false;
+    } else if (failed) {
+        report_failure(run, item, row);
     } else {
-        ms_complain(item->name, "%s", row->error);
-        ms_note(row->status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM : MS_EXIT_SOME_FAILED);
+        run->rows++;
+        going = going && run->take(run->user, item->name, row->embedding);
     }
     ms_progress_step(failed);
     drop_first(run); /* rows come back in order */
     return going ? 0 : 1;
+}
+
+/* Folders and lists without a single picture are an error, as a name without one is. */
+static void report_nothing(const struct ms_sources *sources) {
+    for (size_t i = 0; i < sources->count; i++)
+        ms_complain(sources->names[i], "no pictures found");
+    if (sources->files_from)
+        ms_complain(shown_name(sources->files_from), "no pictures found");
+    ms_note(MS_EXIT_SOME_FAILED);
+}
+
+/* For the line of progress; 0: not known. */
+static uint64_t count_pictures(const struct run *run) {
+    uint64_t listed = run->list_open ? run->list.total : 0;
+    return listed < UINT64_MAX && are_all_files(run->sources) ? run->sources->count + listed : 0;
+}
+
+static void end_run(struct run *run) {
+    while (run->first)
+        drop_first(run);
+    if (run->walk)
+        ms_walk_close(run->walk);
+    if (run->list_open)
+        ms_names_close(&run->list);
+    ms_left_out_free(&run->left_out);
+    free(run);
 }
 
 void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_settings *settings,
@@ -220,12 +299,9 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
                                          &run->left_out}};
     if (!run->max_file_size)
         run->max_file_size = UINT64_C(1) << 30;
-    if (sources->files_from) {
-        run->input_used = is_input(sources->files_from);
+    if (sources->files_from)
         run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
-    }
-    uint64_t total = ms_count_sources(sources);
-    ms_progress_start(sources->progress, total == UINT64_MAX ? 0 : total);
+    ms_progress_start(sources->progress, count_pictures(run));
     minisim_status status =
         minisim_embed_batch(engine->contexts, engine->count, next_input, take_row, run);
     ms_progress_end();
@@ -233,11 +309,7 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
         out_of_memory();
     if (!sources->quiet)
         ms_left_out_report(&run->left_out);
-    while (run->first)
-        drop_first(run);
-    if (run->walk)
-        ms_walk_close(run->walk);
-    if (run->list_open)
-        ms_names_close(&run->list);
-    free(run);
+    if (run->rows == 0 && ms_noted_status() == MS_EXIT_OK && !ms_interrupted())
+        report_nothing(sources);
+    end_run(run);
 }

@@ -17,12 +17,20 @@ struct ms_sources {
     bool follow; /* links on a walk, too */
     const char **exclude;
     size_t exclude_count;
-    bool quiet; /* no line on what was left out */
+    bool quiet;             /* no line on what was left out */
+    const char *outputs[2]; /* files that the run will replace: never read; NULL: none */
     enum ms_progress_mode progress;
 };
 
-/* Standard input can be read once; false: it is named twice, which was said and noted. */
+/*
+ * Standard input can be read once, and what is read is not overwritten: false where that is broken,
+ * which was said and noted. What lists and folders hold shows only when it is met: the run then
+ * ends in wrong usage.
+ */
 bool ms_check_sources(const struct ms_sources *sources);
+
+/* Is it one of the outputs? Then that is refused as wrong usage. */
+bool ms_refuse_output(const struct ms_sources *sources, const char *path);
 
 /* Gets the pictures that went well, in order. false: stop. */
 typedef bool (*ms_take_row)(void *user, const char *name, const float *embedding);
@@ -30,6 +38,7 @@ typedef bool (*ms_take_row)(void *user, const char *name, const float *embedding
 /* How many pictures there will be; UINT64_MAX: not known beforehand. */
 uint64_t ms_count_sources(const struct ms_sources *sources);
 
+/* Where there is neither a row nor an error, it says that there were no pictures. */
 void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_settings *settings,
                       const struct ms_engine *engine, ms_take_row take, void *user);
 

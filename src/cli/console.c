@@ -92,14 +92,17 @@ bool ms_interrupted(void) {
 
 long ms_read_patiently(int descriptor, void *bytes, unsigned long size) {
     struct pollfd wait = {.fd = descriptor, .events = POLLIN};
-    /* The signal may be delivered to another thread, so waiting ends by itself now and then. */
-    while (!ms_interrupted() && poll(&wait, 1, 100) == 0)
-        ;
-    if (ms_interrupted()) {
-        errno = EINTR;
-        return -1;
+    while (!ms_interrupted()) {
+        /* The signal may be delivered to another thread, so waiting ends by itself now and then. */
+        int ready = poll(&wait, 1, 100);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
+        long count = read(descriptor, bytes, size);
+        if (count >= 0 || (errno != EAGAIN && errno != EINTR))
+            return count;
     }
-    return read(descriptor, bytes, size);
+    errno = EINTR;
+    return -1;
 }
 
 bool ms_flush_output(void) {

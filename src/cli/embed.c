@@ -6,8 +6,10 @@
 #include "cli/rows.h"
 #include "cli/verbs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct ms_option embed_options[] = {
@@ -93,28 +95,38 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     }
 }
 
-static bool is_stdout(const char *path) {
-    return !path || strcmp(path, "-") == 0;
+static bool is_same_output(const char *a, const char *b) {
+    if (ms_output_is_stdout(a) || ms_output_is_stdout(b))
+        return ms_output_is_stdout(a) && ms_output_is_stdout(b);
+    char *first = ms_output_target(a), *second = ms_output_target(b);
+    bool same = first && second && strcmp(first, second) == 0;
+    free(first);
+    free(second);
+    return same;
 }
 
 static bool check(struct embed *e) {
     if (e->sources.count == 0 && !e->sources.files_from)
         return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
-    if (e->ids_path &&
-        (is_stdout(e->ids_path) ? is_stdout(e->output_path)
-                                : e->output_path && strcmp(e->ids_path, e->output_path) == 0))
+    if (e->ids_path && is_same_output(e->output_path, e->ids_path))
         return ms_refuse_usage("rows and their names cannot go to the same place");
-    bool terminal = is_stdout(e->output_path) && isatty(STDOUT_FILENO);
+    bool terminal = ms_output_is_stdout(e->output_path) && isatty(STDOUT_FILENO);
     if (terminal && (e->format == MS_ROWS_NPY || e->format == MS_ROWS_F32))
         return ms_refuse_usage("this format is no text for a terminal; say where to with -o FILE");
     if (terminal && e->sources.progress == MS_PROGRESS_AUTO)
         e->sources.progress = MS_PROGRESS_NEVER; /* the rows show it */
+    e->sources.outputs[0] = ms_output_is_stdout(e->output_path) ? NULL : e->output_path;
+    e->sources.outputs[1] = ms_output_is_stdout(e->ids_path) ? NULL : e->ids_path;
     return ms_check_sources(&e->sources);
 }
 
 static bool open_output(struct ms_output *output, const char *path) {
-    int error = ms_output_open(output, path);
-    if (error)
+    const struct timespec pause = {.tv_nsec = 50000000};
+    int error;
+    /* A FIFO opens when somebody reads it. */
+    while ((error = ms_output_open(output, path)) == EAGAIN && !ms_interrupted())
+        nanosleep(&pause, NULL);
+    if (error && !ms_interrupted())
         ms_output_failed(output->name, error);
     return error == 0;
 }
@@ -173,8 +185,9 @@ static void embed(struct embed *e, const struct ms_engine *engine) {
         ms_embed_sources(&e->sources, &e->pictures, engine, take_row, e);
         int status = ms_noted_status();
         bool whole = !ms_interrupted() && (status == MS_EXIT_OK || status == MS_EXIT_SOME_FAILED);
-        if (whole && ms_rows_end(&e->rows) && settle(&e->output) && settle(&e->ids) &&
-            publish(&e->output))
+        /* Without a single row, what an earlier run wrote is worth more. */
+        if (whole && e->rows.count > 0 && ms_rows_end(&e->rows) && settle(&e->output) &&
+            settle(&e->ids) && publish(&e->output))
             publish(&e->ids);
     }
     ms_rows_close(&e->rows);
@@ -194,7 +207,8 @@ void ms_run_embed(const struct ms_verb *verb, int argc, char **argv) {
     }
     if (ms_parse_options(verb, argc, argv, take_option, &e, &e.sources.count) && check(&e) &&
         ms_open_engine(&e.pictures, ms_count_sources(&e.sources), &engine)) {
-        embed(&e, &engine);
+        if (!ms_refuse_output(&e.sources, engine.weights))
+            embed(&e, &engine);
         ms_close_engine(&engine);
     }
     free(e.sources.exclude);

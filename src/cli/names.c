@@ -8,11 +8,29 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static void say_failed(const char *source) {
-    ms_complain(source, "%s", strerror(errno));
+static void say_failed(const char *source, const char *what) {
+    ms_complain(source, "the list cannot be %s: %s", what, strerror(errno));
     ms_note(MS_EXIT_SOME_FAILED);
+}
+
+/* How many names follow in a regular file, which is then where it was. */
+static uint64_t count_names(int descriptor, char end) {
+    char bytes[16384];
+    struct stat about;
+    off_t start = lseek(descriptor, 0, SEEK_CUR);
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || start < 0)
+        return UINT64_MAX;
+    uint64_t count = 0;
+    ssize_t size;
+    for (bool inside = false; (size = read(descriptor, bytes, sizeof bytes)) > 0;)
+        for (ssize_t i = 0; i < size; i++) {
+            count += !inside && bytes[i] != end;
+            inside = bytes[i] != end;
+        }
+    return lseek(descriptor, start, SEEK_SET) == start && size == 0 ? count : UINT64_MAX;
 }
 
 bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
@@ -22,11 +40,14 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
     names->at_end = false;
     names->line = 0;
     names->next = names->filled = 0;
-    names->descriptor = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (names->descriptor >= 0)
-        return true;
-    say_failed(path);
-    return false;
+    names->descriptor =
+        is_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (names->descriptor < 0) {
+        say_failed(path, "opened");
+        return false;
+    }
+    names->total = count_names(names->descriptor, names->end);
+    return true;
 }
 
 /* The next byte, or -1 at the end. */
@@ -34,7 +55,7 @@ static int next_byte(struct ms_names *names) {
     if (names->next == names->filled && !names->at_end) {
         long count = ms_read_patiently(names->descriptor, names->bytes, sizeof names->bytes);
         if (count < 0 && !ms_interrupted())
-            say_failed(names->source);
+            say_failed(names->source, "read");
         names->at_end = count <= 0;
         names->next = 0;
         names->filled = count > 0 ? (size_t)count : 0;
@@ -48,27 +69,31 @@ static void refuse_name(const struct ms_names *names, const char *why) {
     ms_note(MS_EXIT_SOME_FAILED);
 }
 
+/* What is wrong with a name as it stands in the list, or NULL; its quotes are then gone. */
+static const char *check_name(const struct ms_names *names, char *name, size_t length) {
+    if (strlen(name) < length)
+        return "holds a NUL; if NUL ends names, say -0";
+    if (names->end == '\n' && length < MS_LONGEST_LINE && !ms_read_name(name))
+        return "opens with a quote but is not quoted as --ids-out quotes; with -0, names are bare";
+    return strlen(name) > MS_LONGEST_NAME ? "is longer than 4,096 bytes" : NULL;
+}
+
 char *ms_names_next(struct ms_names *names) {
-    char name[MS_LONGEST_NAME + 1];
+    char name[MS_LONGEST_LINE + 1];
     for (;;) {
         size_t length = 0;
-        bool holds_null = false;
         int c;
-        while ((c = next_byte(names)) >= 0 && c != (unsigned char)names->end) {
-            holds_null |= c == 0;
-            if (length < MS_LONGEST_NAME)
-                name[length] = (char)c;
-            length += length <= MS_LONGEST_NAME;
-        }
+        while ((c = next_byte(names)) >= 0 && c != (unsigned char)names->end)
+            if (length < MS_LONGEST_LINE)
+                name[length++] = (char)c;
         if ((c < 0 && length == 0) || ms_interrupted())
             return NULL;
+        name[length] = '\0';
         names->line++;
-        if (length > MS_LONGEST_NAME) {
-            refuse_name(names, "is longer than 4,096 bytes");
-        } else if (holds_null) {
-            refuse_name(names, "holds a NUL; if NUL ends names, say -0");
-        } else if (length > 0) {
-            name[length] = '\0';
+        const char *why = check_name(names, name, length);
+        if (why) {
+            refuse_name(names, why);
+        } else if (*name) {
             char *copy = strdup(name);
             if (!copy) {
                 ms_complain(NULL, "out of memory");

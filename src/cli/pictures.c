@@ -208,11 +208,9 @@ static uint64_t count_cpus(void) {
 
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
-    char *path;
     *engine = (struct ms_engine){0};
-    if (!ms_open_model(settings, &engine->model, &path))
+    if (!ms_open_model(settings, &engine->model, &engine->weights))
         return false;
-    free(path);
     uint64_t count = settings->threads ? settings->threads : count_cpus();
     count = count > most ? most : count;
     count = count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : count;
@@ -240,6 +238,7 @@ void ms_close_engine(struct ms_engine *engine) {
     for (size_t i = 0; i < engine->count; i++)
         minisim_context_close(engine->contexts[i]);
     free(engine->contexts);
+    free(engine->weights);
     minisim_model_close(engine->model);
     *engine = (struct ms_engine){0};
 }

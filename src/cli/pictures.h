@@ -32,6 +32,7 @@ bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **m
 
 /* A model and contexts for at most `most` threads. */
 struct ms_engine {
+    char *weights; /* path */
     minisim_model *model;
     minisim_context **contexts;
     size_t count;

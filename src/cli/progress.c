@@ -27,6 +27,10 @@ void ms_progress_start(enum ms_progress_mode mode, uint64_t total) {
     progress.due = progress.start + (mode == MS_PROGRESS_ALWAYS ? 0 : 1);
 }
 
+void ms_progress_forget_total(void) {
+    progress.total = 0;
+}
+
 static int print_time_left(char *text, size_t size, double seconds) {
     if (seconds < 60)
         return snprintf(text, size, ", %.0f s left", seconds);
@@ -43,7 +47,8 @@ static void draw(double time) {
     if (progress.total)
         length += (size_t)snprintf(line + length, sizeof line - length, " of %s",
                                    ms_count_text(progress.total, total));
-    length += (size_t)snprintf(line + length, sizeof line - length, " pictures, %.*f/s",
+    length += (size_t)snprintf(line + length, sizeof line - length, " picture%s, %.*f/s",
+                               (progress.total ? progress.total : progress.done) == 1 ? "" : "s",
                                rate < 10 ? 1 : 0, rate);
     if (progress.total > progress.done)
         length += (size_t)print_time_left(line + length, sizeof line - length,

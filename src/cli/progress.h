@@ -14,6 +14,9 @@ enum ms_progress_mode { MS_PROGRESS_AUTO, MS_PROGRESS_ALWAYS, MS_PROGRESS_NEVER 
 /* `total` is 0 where it is not known. */
 void ms_progress_start(enum ms_progress_mode mode, uint64_t total);
 
+/* There turn out to be more pictures than was thought. */
+void ms_progress_forget_total(void);
+
 /* Another picture is done. */
 void ms_progress_step(bool failed);
 

@@ -77,7 +77,7 @@ static bool add_entry(struct ms_walk *walk, struct level *level, int folder, con
     if (fstatat(folder, name, &about, flags) != 0)
         say_failed(path);
     else if (!(keep = S_ISDIR(about.st_mode) || S_ISREG(about.st_mode)))
-        ms_left_out_count(walk->options->left_out, kind_of(about.st_mode));
+        ms_left_out_count(walk->options->left_out, kind_of(about.st_mode), path);
     if (!keep) {
         free(path);
         return true;
@@ -133,7 +133,7 @@ static bool enter(struct ms_walk *walk, const char *path) {
     }
     bool good = true;
     if (is_above(walk, &about)) {
-        ms_left_out_count(walk->options->left_out, "link to a folder above it");
+        ms_left_out_count(walk->options->left_out, "link to a folder above it", path);
     } else {
         struct level *grown =
             grow(walk->levels, walk->depth, &walk->capacity, sizeof *walk->levels);
