@@ -362,6 +362,7 @@ help() {
         done
     done
     expect 0 "$minisim" --help
+    for word in MINISIM_WEIGHTS share/minisim 'Exit status' 130; do grep -q "$word" "$out"; done
     expect 0 "$minisim" -h
     for verb in embed compare info help; do grep -q "^  $verb " "$out"; done
     expect 0 "$minisim" --version
@@ -388,6 +389,31 @@ wrong_usage() {
     expect 2 "$minisim" info a b
     expect 2 "$minisim" help emebd
     lines 0 "$out"
+    expect 2 "$minisim" help embed compare
+    expect 2 "$minisim" EMBED 1.ppm
+    grep -q 'did you mean embed?' "$err"
+    expect 2 "$minisim" version
+    grep -q 'did you mean --version?' "$err"
+    expect 0 "$minisim" help help
+    expect 2 "$minisim" embed --cpu 8086 1.ppm
+    grep -q -- '--cpu takes .*reference' "$err"
+    expect 2 "$minisim" embed -o '' 1.ppm
+    expect 2 "$minisim" embed --json --format csv 1.ppm
+    expect 2 "$minisim" embed --files-from a --files-from b
+    expect 2 "$minisim" embed -0 1.ppm
+    expect 2 "$minisim" embed -q --progress always 1.ppm
+    expect 2 "$minisim" embed --preprocessed --geometry squash 1.ppm
+    expect 2 "$minisim" compare --preprocessed --resample stb 1.ppm 1.ppm
+    expect 2 "$minisim" embed --geometry crop:5000 1.ppm
+    grep -q 'from the input size to 4096' "$err"
+    cp 1.ppm ./-dash.ppm
+    expect 2 "$minisim" embed -dash.ppm
+    grep -q 'say ./-dash.ppm or -- before it' "$err"
+    expect 1 "$minisim" embed --max-memory 100 1.ppm
+    grep -q 'the file has [0-9]* bytes, more than --max-memory allows (100)$' "$err"
+    echo '<svg>' >a.svg
+    expect 1 "$minisim" embed a.svg
+    grep -q 'this is an SVG file' "$err"
 }
 
 no_weights() {

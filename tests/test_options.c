@@ -16,13 +16,16 @@ static const struct ms_option own_options[] = {
     {MS_OPTION_QUIET, "quiet", 'q', NULL, "say less"},
     {MS_OPTION_OUTPUT, "output", 'o', "FILE", "where to\nin two lines"},
     {MS_OPTION_METRIC, "metric", 0, "METRIC", "a choice"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "another"},
+    {MS_OPTION_JSON, "json", 0, NULL, "json"},
+    {MS_OPTION_EXCLUDE, "exclude", 0, "GLOB", "many"},
     {0}};
 
 static const struct ms_verb verb = {"try", "PATH...", "", "Tries.", {own_options}, NULL};
 
 struct taken {
-    int quiet;
-    const char *output;
+    int quiet, excluded;
+    const char *output, *format;
     int metric;
 };
 
@@ -33,7 +36,9 @@ static bool take(void *settings, const struct ms_option *option, const char *val
         return ++taken->quiet > 0;
     if (option->id == MS_OPTION_METRIC)
         return ms_take_choice(option, value, metrics, &taken->metric);
-    taken->output = value;
+    if (option->id == MS_OPTION_EXCLUDE)
+        return ++taken->excluded > 0;
+    *(option->id == MS_OPTION_FORMAT ? &taken->format : &taken->output) = value;
     return true;
 }
 
@@ -98,7 +103,7 @@ static void options_are_taken(void **state) {
 static void dashes_are_told_apart(void **state) {
     char words[128], *argv[MOST_WORDS];
     struct taken taken = {0};
-    size_t count, argc = split("try - -o - --output=-q -- -q --", words, argv);
+    size_t count, argc = split("try - --output=-q -- -q --", words, argv);
     (void)state;
     assert_true(ms_parse_options(&verb, (int)argc, argv, take, &taken, &count));
     assert_int_equal(taken.quiet, 0);
@@ -107,6 +112,20 @@ static void dashes_are_told_apart(void **state) {
     assert_string_equal(argv[0], "-");
     assert_string_equal(argv[1], "-q");
     assert_string_equal(argv[2], "--");
+}
+
+static void options_are_repeated(void **state) {
+    char words[128], *argv[MOST_WORDS];
+    struct taken taken = {0};
+    size_t count,
+        argc = split("try -o x -qq --output=x --json --format json --exclude a --exclude b", words,
+                     argv);
+    (void)state;
+    assert_true(ms_parse_options(&verb, (int)argc, argv, take, &taken, &count));
+    assert_int_equal(taken.quiet, 2);
+    assert_int_equal(taken.excluded, 2);
+    assert_string_equal(taken.output, "x");
+    assert_string_equal(taken.format, "json");
 }
 
 static void wrong_usage_is_told(void **state) {
@@ -118,7 +137,13 @@ static void wrong_usage_is_told(void **state) {
         {"try --quiet=yes", "minisim: --quiet takes no value\n"},
         {"try -o", "minisim: --output needs a value: --output FILE\n"},
         {"try --metric cos", "minisim: --metric takes cosine, dot or all, not \"cos\"\n"},
-        {"try --metric=", "minisim: --metric takes cosine, dot or all, not \"\"\n"}};
+        {"try --metric=", "minisim: --metric takes cosine, dot or all, not \"\"\n"},
+        {"try --out x -qq", "minisim: unknown option --out; did you mean --output?\n"},
+        {"try --QUIET", "minisim: unknown option --QUIET; did you mean --quiet?\n"},
+        {"try --output=", "minisim: --output needs the name of a file\n"},
+        {"try -o a -o b", "minisim: --output is given twice, as \"a\" and as \"b\"\n"},
+        {"try --json --format text",
+         "minisim: --format is given twice, as \"json\" and as \"text\"\n"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char words[128], *argv[MOST_WORDS];
@@ -142,20 +167,28 @@ static void help_shows_each_option(void **state) {
     bool good = ms_parse_options(&verb, (int)argc, argv, take, &taken, &count);
     const char *said = release_streams();
     assert_false(good);
-    assert_string_equal(said, "Usage: minisim try [options] PATH...\n\nTries.\n\n"
-                              "  -q, --quiet                 say less\n"
-                              "  -o, --output FILE           where to\n"
-                              "                              in two lines\n"
-                              "      --metric METRIC         a choice\n\n"
-                              "  -h, --help                  show this help\n"
-                              "  -V, --version               show the version\n");
+    assert_string_equal(said,
+                        "Usage: minisim try [options] PATH...\n\nTries.\n\n"
+                        "  -q, --quiet                 say less\n"
+                        "  -o, --output FILE           where to\n"
+                        "                              in two lines\n"
+                        "      --metric METRIC         a choice\n"
+                        "      --format FORMAT         another\n"
+                        "      --json                  json\n"
+                        "      --exclude GLOB          many\n\n"
+                        "  -h, --help                  show this help\n"
+                        "  -V, --version               show the version\n"
+                        "      --                      what follows is no option, but a name\n");
 }
 
 static void values_are_strict(void **state) {
     static const char *const sizes[][2] = {
-        {"1", "1"}, {"2K", "2048"}, {"3M", "3145728"}, {"17179869183G", "18446744072635809792"}};
-    static const char *const wrong[] = {"",     "0",   "0K",           "K",  "1k", "-1",
-                                        "1.5G", "1KB", "17179869184G", "1 K"};
+        {"1", "1"},          {"2K", "2048"},
+        {"2KiB", "2048"},    {"2KB", "2000"},
+        {"1MiB", "1048576"}, {"3GB", "3000000000"},
+        {"3M", "3145728"},   {"17179869183G", "18446744072635809792"}};
+    static const char *const wrong[] = {"",     "0",  "0K",    "K",   "1k",           "-1", "1.5G",
+                                        "1KBi", "1B", "1KiBs", "1iB", "17179869184G", "1 K"};
     const struct ms_option *option = &own_options[1];
     uint64_t size, count;
     uint32_t colour;
@@ -175,7 +208,8 @@ static void values_are_strict(void **state) {
     assert_false(any);
     assert_true(ms_take_count(option, "256", 1, 256, &count) && count == 256);
     assert_true(ms_parse_colour("fF8000", &colour) && colour == 0xff8000);
-    assert_false(ms_parse_colour("#ff8000", &colour));
+    assert_true(ms_parse_colour("#ff8001", &colour) && colour == 0xff8001);
+    assert_false(ms_parse_colour("##f8000", &colour));
     assert_false(ms_parse_colour("ff800", &colour));
     assert_false(ms_parse_colour("0x8000", &colour));
 }
@@ -200,7 +234,8 @@ static void pictures_options_are_taken(void **state) {
                  {MS_OPTION_GEOMETRY, ""},         {MS_OPTION_RESAMPLE, "nearest"},
                  {MS_OPTION_ROI, "1,2,3"},         {MS_OPTION_ROI, "1,2,3,4,5"},
                  {MS_OPTION_ROI, "1,2,0,4"},       {MS_OPTION_ROI, "1,2,3,4294967296"},
-                 {MS_OPTION_BACKGROUND, "white"},  {MS_OPTION_THREADS, "many"}};
+                 {MS_OPTION_BACKGROUND, "white"},  {MS_OPTION_THREADS, "many"},
+                 {MS_OPTION_CPU, "8086"}};
     struct ms_picture_settings s = {0};
     (void)state;
     assert_true(ms_take_picture_option(&s, picture_option(MS_OPTION_GEOMETRY), "crop:256"));
@@ -210,6 +245,9 @@ static void pictures_options_are_taken(void **state) {
     assert_int_equal(s.context.geometry, MINISIM_PAD);
     assert_int_equal(s.context.pad_colour, 0x102030);
     assert_int_equal(s.context.crop_size, 0);
+    assert_true(ms_take_picture_option(&s, picture_option(MS_OPTION_GEOMETRY), "pad:#102031"));
+    assert_int_equal(s.context.pad_colour, 0x102031);
+    assert_true(ms_take_picture_option(&s, picture_option(MS_OPTION_CPU), "reference"));
     assert_true(ms_take_picture_option(&s, picture_option(MS_OPTION_RESAMPLE), "stb"));
     assert_int_equal(s.context.resample, MINISIM_STB);
     assert_true(ms_take_picture_option(&s, picture_option(MS_OPTION_ROI), "1,2,3,4294967295"));
@@ -227,9 +265,10 @@ static void pictures_options_are_taken(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_taken),   cmocka_unit_test(dashes_are_told_apart),
-        cmocka_unit_test(wrong_usage_is_told), cmocka_unit_test(help_shows_each_option),
-        cmocka_unit_test(values_are_strict),   cmocka_unit_test(pictures_options_are_taken)};
+        cmocka_unit_test(options_are_taken),         cmocka_unit_test(options_are_repeated),
+        cmocka_unit_test(dashes_are_told_apart),     cmocka_unit_test(wrong_usage_is_told),
+        cmocka_unit_test(help_shows_each_option),    cmocka_unit_test(values_are_strict),
+        cmocka_unit_test(pictures_options_are_taken)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,12 +158,18 @@ static void quotes_are_read_strictly(void **state) {
 
 static void near_words_are_found(void **state) {
     static const char *const words[] = {"embed", "compare", "info", "help", NULL};
+    static const char *const alike[] = {"format", "normalize", "no-orientation", NULL};
     (void)state;
     assert_string_equal(ms_nearest_word("emebd", words), "embed");
     assert_string_equal(ms_nearest_word("comprae", words), "compare");
     assert_string_equal(ms_nearest_word("nfo", words), "info");
+    assert_string_equal(ms_nearest_word("EMBED", words), "embed");
+    assert_string_equal(ms_nearest_word("com", words), "compare");
+    assert_null(ms_nearest_word("", words));
     assert_string_equal(ms_nearest_word("info", words), "info");
     assert_null(ms_nearest_word("search", words));
+    assert_string_equal(ms_nearest_word("normal", alike), "normalize"); /* not format, nearer */
+    assert_string_equal(ms_nearest_word("formal", alike), "format");
     assert_null(ms_nearest_word("a word that is far too long for any option", words));
 }
 

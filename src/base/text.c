@@ -195,7 +195,12 @@ bool ms_read_name(char *text) {
 
 enum { LONGEST_WORD = 31 };
 
-/* How many letters must be changed, added, left out or swapped with their neighbour. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many letters must be changed, added, left out or swapped with their neighbour; capital or
+ * not, they are the same. */
 static size_t edit_distance(const char *a, const char *b) {
     size_t rows[LONGEST_WORD + 1][LONGEST_WORD + 1];
     size_t n = strlen(a), m = strlen(b);
@@ -205,7 +210,7 @@ static size_t edit_distance(const char *a, const char *b) {
                 rows[i][j] = i + j;
                 continue;
             }
-            size_t best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            size_t best = rows[i - 1][j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
             if (rows[i - 1][j] + 1 < best)
                 best = rows[i - 1][j] + 1;
             if (rows[i][j - 1] + 1 < best)
@@ -218,8 +223,22 @@ static size_t edit_distance(const char *a, const char *b) {
     return rows[n][m];
 }
 
+/* The only one of `words` that begins so, or NULL. */
+static const char *word_beginning(const char *start, const char *const *words) {
+    const char *found = NULL;
+    for (; *words; words++)
+        if (strncmp(*words, start, strlen(start)) == 0) {
+            if (found)
+                return NULL;
+            found = *words;
+        }
+    return found;
+}
+
 const char *ms_nearest_word(const char *word, const char *const *words) {
-    const char *nearest = NULL;
+    const char *nearest = *word ? word_beginning(word, words) : NULL;
+    if (nearest)
+        return nearest;
     size_t length = strlen(word);
     size_t least = 1 + (length + 1) / 3; /* that many changes make another word */
     for (; length <= LONGEST_WORD && *words; words++) {

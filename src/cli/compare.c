@@ -69,9 +69,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return true;
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &c->json);
-    case MS_OPTION_JSON:
-        c->json = 1;
-        return true;
     default:
         return ms_take_picture_option(&c->pictures, option, value);
     }

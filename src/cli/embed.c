@@ -18,11 +18,16 @@ static const struct ms_option embed_options[] = {
      "npy: one float32 array for NumPy\nf32: bare little-endian float32"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {MS_OPTION_OUTPUT, "output", 'o', "FILE", "write there; nothing half-done stands there"},
-    {MS_OPTION_IDS_OUT, "ids-out", 0, "FILE", "write the rows' names there"},
+    {MS_OPTION_IDS_OUT, "ids-out", 0, "FILE",
+     "write the rows' names there, one a line; those\nwith control characters or bytes that are "
+     "no\n"
+     "UTF-8 in quotes, with C's escapes"},
     {MS_OPTION_NORMALIZE, "normalize", 0, NULL, "scale embeddings to length 1"},
     {MS_OPTION_FILES_FROM, "files-from", 0, "FILE",
-     "take names from a list, too, one a line;\n- is standard input"},
-    {MS_OPTION_NULL, "null", '0', NULL, "lists of names, read or written, end names\nwith NUL"},
+     "after the PATHs, take names from a list, one a\nline, in quotes as --ids-out writes them;\n"
+     "- is standard input"},
+    {MS_OPTION_NULL, "null", '0', NULL,
+     "lists of names, read or written, end names\nwith NUL and quote none"},
     {MS_OPTION_EXCLUDE, "exclude", 0, "GLOB",
      "in folders, skip names that match;\nmay be said several times"},
     {MS_OPTION_FOLLOW, "follow", 'L', NULL, "in folders, follow links"},
@@ -34,8 +39,13 @@ const struct ms_verb ms_verb_embed = {
     "embed",
     "PATH...",
     "turn pictures into embeddings",
-    "Turns pictures into embeddings, one row each, in the order of their names. A PATH\n"
-    "is a picture, a folder to walk through, or - for a picture on standard input.\n"
+    "Turns pictures into embeddings, one row each, in the order of the PATHs; the names of\n"
+    "--files-from come after them. A PATH is a picture, a folder, or - for a picture on\n"
+    "standard input. A folder is walked in byte order of its names; hidden entries and links\n"
+    "are left out, and files that are no pictures are counted at the end.\n"
+    "\n"
+    "JSON rows say \"schema\":1, which a change of their meaning would raise; \"path\" is\n"
+    "{\"text\":NAME}, or {\"bytes\":BASE64} for a name that is no UTF-8.\n"
     "\n"
     "  minisim embed photo.jpg\n"
     "  minisim embed --format npy -o photos.npy --ids-out photos.txt Photos/",
@@ -61,9 +71,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     switch (option->id) {
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &e->format);
-    case MS_OPTION_JSON:
-        e->format = MS_ROWS_JSON;
-        return true;
     case MS_OPTION_OUTPUT:
         e->output_path = value;
         return true;
@@ -88,7 +95,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         e->sources.progress = (enum ms_progress_mode)mode;
         return true;
     case MS_OPTION_QUIET:
-        e->sources.progress = MS_PROGRESS_NEVER;
         return e->sources.quiet = true;
     default:
         return ms_take_picture_option(&e->pictures, option, value);
@@ -105,9 +111,22 @@ static bool is_same_output(const char *a, const char *b) {
     return same;
 }
 
+/* Options that would do nothing are a mistake. */
+static bool check_options(const struct embed *e) {
+    if (e->sources.null_ended && !e->sources.files_from && !e->ids_path)
+        return ms_refuse_usage("--null is for lists: --files-from or --ids-out");
+    if (e->sources.quiet && e->sources.progress == MS_PROGRESS_ALWAYS)
+        return ms_refuse_usage("--quiet and --progress always contradict each other");
+    return true;
+}
+
 static bool check(struct embed *e) {
     if (e->sources.count == 0 && !e->sources.files_from)
         return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
+    if (!check_options(e))
+        return false;
+    if (e->sources.quiet)
+        e->sources.progress = MS_PROGRESS_NEVER;
     if (e->ids_path && is_same_output(e->output_path, e->ids_path))
         return ms_refuse_usage("rows and their names cannot go to the same place");
     bool terminal = ms_output_is_stdout(e->output_path) && isatty(STDOUT_FILENO);

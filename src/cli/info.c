@@ -48,9 +48,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     switch (option->id) {
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &info->json);
-    case MS_OPTION_JSON:
-        info->json = 1;
-        return true;
     default:
         return ms_take_picture_option(&info->pictures, option, value);
     }

@@ -1,6 +1,7 @@
 /* The program: finds the verb and runs it. */
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/pictures.h"
 #include "cli/verbs.h"
 
 #include <string.h>
@@ -18,6 +19,13 @@ static void print_help(FILE *file) {
           "  -h, --help     show this help; behind a verb, that of the verb\n"
           "  -V, --version  show the version\n"
           "\n"
+          "Weights are the first of --weights FILE, MINISIM_WEIGHTS, ../share/minisim/ beside the\n"
+          "program, " MINISIM_DATADIR "/, and weights/ or ../weights/ beside the program.\n"
+          "\n"
+          "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
+          "done; 2 wrong usage; 3 weights unusable; 4 the system refused (no memory, no room,\n"
+          "cannot write); 130 interrupted.\n"
+          "\n"
           "Examples\n"
           "  minisim embed photo.jpg                     its embedding, as text\n"
           "  minisim embed --format npy -o all.npy Pics  a folder's, for NumPy\n"
@@ -33,11 +41,13 @@ static const struct ms_verb *find_verb(const char *name) {
 }
 
 static void refuse_verb(const char *word) {
-    const char *names[VERBS + 2] = {"help"};
+    const char *names[VERBS + 4] = {"help", "--help", "--version"};
     for (size_t i = 0; i < VERBS; i++)
-        names[i + 1] = verbs[i]->name;
+        names[i + 3] = verbs[i]->name;
     const char *nearest = ms_nearest_word(word, names);
-    if (word[0] == '-' && word[1])
+    if (word[0] == '-' && word[1] && nearest && nearest[0] == '-')
+        ms_refuse_usage("unknown option %s; did you mean %s?", word, nearest);
+    else if (word[0] == '-' && word[1])
         ms_refuse_usage("unknown option %s; options stand behind a verb, see minisim --help", word);
     else if (access(word, F_OK) == 0 || strcmp(word, "-") == 0)
         ms_refuse_usage("%s is no verb; did you mean minisim embed %s?", word, word);
@@ -49,9 +59,11 @@ static void refuse_verb(const char *word) {
 
 static void help(int argc, char **argv) {
     const struct ms_verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
-    if (verb)
+    if (argc > 2)
+        ms_refuse_usage("help takes one verb");
+    else if (verb)
         ms_print_verb_help(stdout, verb);
-    else if (argc > 1 && argv[1][0] != '-')
+    else if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0)
         refuse_verb(argv[1]);
     else
         print_help(stdout);

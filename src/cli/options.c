@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct ms_option common_options[] = {
     {MS_OPTION_HELP, "help", 'h', NULL, "show this help"},
@@ -54,6 +55,12 @@ bool ms_refuse_usage(const char *format, ...) {
     return false;
 }
 
+/* For `word`, which is no option: perhaps a file. */
+static bool refuse_dash(const char *word) {
+    return ms_refuse_usage("unknown option %s; for the file of that name, say ./%s or -- before it",
+                           word, word);
+}
+
 static bool refuse_name(const struct ms_verb *verb, const char *name, size_t length) {
     const struct ms_option *tables[MOST_TABLES];
     const char *words[64];
@@ -77,7 +84,20 @@ struct parse {
     char **argv;
     ms_take_option take;
     void *settings;
+    const char *values[MS_OPTIONS]; /* that were given already */
 };
+
+/* Which of two values would count is nothing to guess. */
+static bool check_value(struct parse *p, const struct ms_option *option, const char *value) {
+    const char *earlier = p->values[option->id];
+    p->values[option->id] = value;
+    if (!*value && strcmp(option->argument, "FILE") == 0)
+        return ms_refuse_usage("--%s needs the name of a file", option->name);
+    if (!earlier || option->id == MS_OPTION_EXCLUDE || strcmp(earlier, value) == 0)
+        return true;
+    return ms_refuse_usage("--%s is given twice, as \"%s\" and as \"%s\"", option->name, earlier,
+                           value);
+}
 
 /* Gives an option to its owner; `value` is the one that is glued to it, or NULL. */
 static bool apply(struct parse *p, const struct ms_option *option, const char *value) {
@@ -95,6 +115,12 @@ static bool apply(struct parse *p, const struct ms_option *option, const char *v
                                    option->argument);
         value = p->argv[p->next++];
     }
+    if (option->id == MS_OPTION_JSON) {
+        option = find_option(p->verb, "format", 6, 0);
+        value = "json";
+    }
+    if (option->argument && !check_value(p, option, value))
+        return false;
     return p->take(p->settings, option, value);
 }
 
@@ -103,16 +129,19 @@ static bool parse_long(struct parse *p, const char *name) {
     const char *value = name[length] ? name + length + 1 : NULL;
     const struct ms_option *option = find_option(p->verb, name, length, 0);
     if (!option)
-        return refuse_name(p->verb, name, length);
+        return access(name - 2, F_OK) == 0 ? refuse_dash(name - 2)
+                                           : refuse_name(p->verb, name, length);
     if (value && !option->argument)
         return ms_refuse_usage("--%s takes no value", option->name);
     return apply(p, option, value);
 }
 
-static bool parse_letters(struct parse *p, const char *letters) {
-    while (*letters) {
+static bool parse_letters(struct parse *p, const char *word) {
+    for (const char *letters = word + 1; *letters;) {
         char letter = *letters++;
         const struct ms_option *option = find_option(p->verb, NULL, 0, letter);
+        if (!option && access(word, F_OK) == 0)
+            return refuse_dash(word);
         if (!option)
             return ms_refuse_usage("unknown option -%c; see minisim %s --help", letter,
                                    p->verb->name);
@@ -127,7 +156,7 @@ static bool parse_letters(struct parse *p, const char *letters) {
 
 bool ms_parse_options(const struct ms_verb *verb, int argc, char **argv, ms_take_option take,
                       void *settings, size_t *count) {
-    struct parse p = {verb, argc, 1, argv, take, settings};
+    struct parse p = {verb, argc, 1, argv, take, settings, {0}};
     bool options_ended = false;
     *count = 0;
     while (p.next < argc) {
@@ -140,7 +169,7 @@ bool ms_parse_options(const struct ms_verb *verb, int argc, char **argv, ms_take
         else if (word[1] == '-')
             good = parse_long(&p, word + 2);
         else
-            good = parse_letters(&p, word + 1);
+            good = parse_letters(&p, word);
         if (!good)
             return false;
     }
@@ -165,15 +194,17 @@ bool ms_take_size(const struct ms_option *option, const char *value, uint64_t un
                   uint64_t *size) {
     static const char suffixes[] = "KMG";
     char digits[MS_NUMBER_SIZE];
-    size_t length = strlen(value);
-    const char *suffix = length > 0 ? strchr(suffixes, value[length - 1]) : NULL;
+    size_t length = strspn(value, "0123456789");
+    const char *suffix = value[length] ? strchr(suffixes, value[length]) : NULL;
+    const char *rest = value + length + (suffix != NULL);
     uint64_t factor = 1;
-    if (suffix && *suffix) {
-        length--;
-        for (const char *s = suffixes; s <= suffix; s++)
-            factor *= unit;
+    if (suffix && *rest) {
+        unit = strcmp(rest, "iB") == 0 ? 1024 : 1000;
+        rest += strcmp(rest, "iB") == 0 ? 2 : strcmp(rest, "B") == 0 ? 1 : 0;
     }
-    if (length < sizeof digits) {
+    for (const char *s = suffixes; suffix && s <= suffix; s++)
+        factor *= unit;
+    if (!*rest && length < sizeof digits) {
         memcpy(digits, value, length);
         digits[length] = '\0';
         if (ms_parse_count(digits, UINT64_MAX / factor, size) && *size > 0) {
@@ -181,7 +212,8 @@ bool ms_take_size(const struct ms_option *option, const char *value, uint64_t un
             return true;
         }
     }
-    return ms_refuse_value(option, value, "a number above 0, with K, M or G behind it if you like");
+    return ms_refuse_value(option, value,
+                           "a number above 0, with K, M, G, KB, KiB, ... behind it if you like");
 }
 
 bool ms_take_choice(const struct ms_option *option, const char *value, const char *const *names,
@@ -203,6 +235,7 @@ bool ms_take_choice(const struct ms_option *option, const char *value, const cha
 }
 
 bool ms_parse_colour(const char *text, uint32_t *colour) {
+    text += *text == '#';
     if (strlen(text) != 6 || strspn(text, "0123456789abcdefABCDEF") != 6)
         return false;
     *colour = (uint32_t)strtoul(text, NULL, 16);
@@ -238,6 +271,7 @@ void ms_print_verb_help(FILE *file, const struct ms_verb *verb) {
         for (const struct ms_option *o = tables[i]; o->name; o++)
             print_option(file, o);
     }
+    fputs("      --                      what follows is no option, but a name\n", file);
 }
 
 void ms_print_version(void) {

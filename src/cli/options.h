@@ -1,7 +1,7 @@
 /*
  * The command line of a verb: tables of options drive parsing, help and "did you mean". Options may
  * stand after arguments; "--" ends them; an option's value follows as the next word, after "=", or
- * behind a letter. What is wrong is said on standard error.
+ * behind a letter. --json is --format json, done here. What is wrong is said on standard error.
  */
 #ifndef MS_CLI_OPTIONS_H
 #define MS_CLI_OPTIONS_H
@@ -40,7 +40,8 @@ enum ms_option_id {
     MS_OPTION_THREADS,
     MS_OPTION_VECTORS,
     MS_OPTION_VERSION,
-    MS_OPTION_WEIGHTS
+    MS_OPTION_WEIGHTS,
+    MS_OPTIONS /* how many there are */
 };
 
 struct ms_option {
@@ -77,12 +78,14 @@ void ms_print_version(void);
 /* Values of options. They say what is wrong and give false. */
 bool ms_take_count(const struct ms_option *option, const char *value, uint64_t least, uint64_t most,
                    uint64_t *count);
-/* A count above 0; K, M or G behind it stand for `unit` (1000 or 1024), its square, its cube. */
+/* A count above 0; K, M or G behind it stand for `unit` (1000 or 1024), its square, its cube; KB
+ * for 1000, KiB for 1024, and so on. */
 bool ms_take_size(const struct ms_option *option, const char *value, uint64_t unit, uint64_t *size);
+/* A colour as RRGGBB, with # before it or not. */
+bool ms_parse_colour(const char *text, uint32_t *colour);
 /* One of `names`, which NULL ends; *index is its place. */
 bool ms_take_choice(const struct ms_option *option, const char *value, const char *const *names,
                     int *index);
-bool ms_parse_colour(const char *text, uint32_t *colour);
 /* "--NAME takes WHAT, not VALUE". Gives false. */
 bool ms_refuse_value(const struct ms_option *option, const char *value, const char *what);
 

@@ -3,15 +3,13 @@
 
 #include "base/text.h"
 #include "cli/console.h"
+#include "kernels/kernels.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#ifndef MINISIM_DATADIR
-#define MINISIM_DATADIR "/usr/local/share/minisim"
-#endif
 #define DEFAULT_NAME "minisim-default.msw"
 
 enum { MOST_THREADS = 256, LARGEST_CROP = 4096 };
@@ -21,11 +19,14 @@ const struct ms_option ms_network_options[] = {
     {MS_OPTION_CPU, "cpu", 0, "NAME",
      "use these kernels: reference, avx2, ...\n(minisim info lists them)"},
     {MS_OPTION_GEOMETRY, "geometry", 0, "HOW",
-     "squash, crop[:SIDE] or pad[:RRGGBB],\ninstead of what the weights say"},
+     "squash: the whole picture to the input size;\ncrop[:SIDE]: its shorter side to SIDE (8/7 of\n"
+     "the input size), then the centre;\npad[:RRGGBB]: fitted, on a colour (000000);\n"
+     "instead of what the weights say"},
     {MS_OPTION_RESAMPLE, "resample", 0, "FILTER",
      "bilinear, bicubic or stb,\ninstead of what the weights say"},
-    {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M)"},
-    {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES", "memory for reading one picture (2G)"},
+    {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M: 200,000,000)"},
+    {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES",
+     "memory for reading one picture (2G);\nK, M, G are powers of 1024, KB, MB, GB of 1000"},
     {MS_OPTION_MAX_FILE_SIZE, "max-file-size", 0, "BYTES", "refuse larger files (1G)"},
     {0}};
 
@@ -40,7 +41,8 @@ const struct ms_option ms_picture_options[] = {
 
 static bool take_geometry(minisim_context_options *context, const struct ms_option *option,
                           const char *value) {
-    static const char what[] = "squash, crop, crop:SIDE, pad or pad:RRGGBB";
+    static const char what[] = "squash, crop, crop:SIDE (from the input size to 4096), pad or "
+                               "pad:RRGGBB";
     static const char *const names[] = {"squash", "crop", "pad"};
     static const minisim_geometry geometries[] = {MINISIM_SQUASH, MINISIM_CROP, MINISIM_PAD};
     size_t length = strcspn(value, ":");
@@ -61,6 +63,18 @@ static bool take_geometry(minisim_context_options *context, const struct ms_opti
             return true;
     }
     return ms_refuse_value(option, value, what);
+}
+
+/* Those that this CPU runs. */
+static bool take_cpu(const char **cpu, const struct ms_option *option, const char *value) {
+    enum { MOST_TABLES = 8 };
+    const char *names[MOST_TABLES + 1] = {0};
+    const struct ms_kernels *const *tables = ms_kernels_available();
+    int i;
+    for (i = 0; i < MOST_TABLES && tables[i]; i++)
+        names[i] = tables[i]->name;
+    *cpu = value;
+    return ms_take_choice(option, value, names, &i);
 }
 
 static bool take_resample(minisim_context_options *context, const struct ms_option *option,
@@ -104,8 +118,7 @@ bool ms_take_picture_option(struct ms_picture_settings *settings, const struct m
         settings->weights = value;
         return true;
     case MS_OPTION_CPU:
-        settings->model.cpu = value;
-        return true;
+        return take_cpu(&settings->model.cpu, option, value);
     case MS_OPTION_GEOMETRY:
         return take_geometry(context, option, value);
     case MS_OPTION_RESAMPLE:
@@ -208,7 +221,11 @@ static uint64_t count_cpus(void) {
 
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
+    const minisim_context_options *given = &settings->context;
     *engine = (struct ms_engine){0};
+    if (given->preprocessed && (given->geometry || given->resample))
+        return ms_refuse_usage("--preprocessed pictures are not resized: leave out --%s",
+                               given->geometry ? "geometry" : "resample");
     if (!ms_open_model(settings, &engine->model, &engine->weights))
         return false;
     uint64_t count = settings->threads ? settings->threads : count_cpus();

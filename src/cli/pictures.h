@@ -8,6 +8,11 @@
 #include "cli/options.h"
 #include "minisim.h"
 
+/* Where the prefix that was built for keeps the weights; the Makefile says. */
+#ifndef MINISIM_DATADIR
+#define MINISIM_DATADIR "/usr/local/share/minisim"
+#endif
+
 struct ms_picture_settings {
     const char *weights; /* NULL: found by itself */
     minisim_model_options model;

@@ -254,7 +254,7 @@ minisim_status minisim_embed_memory(minisim_context *context, const void *bytes,
     minisim_status status = begin(context, bytes, embedding);
     if (!status && size > context->max_file_size)
         status = ms_fail(&context->error, MINISIM_BAD_PICTURE,
-                         "%zu bytes, more than the limit of %llu (--max-file-size)", size,
+                         "the file has %zu bytes, more than --max-file-size allows (%llu)", size,
                          (unsigned long long)context->max_file_size);
     return status ? status : embed_bytes(context, bytes, size, region, embedding);
 }
@@ -278,11 +278,11 @@ static minisim_status read_file(minisim_context *context, const char *path, uint
     *size = (size_t)length;
     if (length > context->max_file_size)
         status = ms_fail(error, MINISIM_BAD_PICTURE,
-                         "%llu bytes, more than the limit of %llu (--max-file-size)",
+                         "the file has %llu bytes, more than --max-file-size allows (%llu)",
                          (unsigned long long)length, (unsigned long long)context->max_file_size);
     else if (length > context->arena.limit)
         status = ms_fail(error, MINISIM_BAD_PICTURE,
-                         "%llu bytes, more than the limit of %zu (--max-memory)",
+                         "the file has %llu bytes, more than --max-memory allows (%zu)",
                          (unsigned long long)length, context->arena.limit);
     else if (!(*bytes = ms_arena_allocate(&context->arena, *size)))
         status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %llu bytes",

@@ -103,9 +103,10 @@ static minisim_status no_picture(const uint8_t *bytes, size_t size, minisim_erro
     if (strcmp(kind, "unknown") == 0)
         return ms_fail(error, MINISIM_NO_PICTURE,
                        "this is no picture that minisim knows (JPEG, PNG, BMP, PNM)");
+    const char *article = strchr("AIOS", *kind) ? "an" : "a"; /* AVIF, ICO, OpenEXR, SVG */
     return ms_fail(error, MINISIM_NO_PICTURE,
-                   "this is a %s file; minisim reads JPEG, PNG, BMP and PNM: convert it first",
-                   kind);
+                   "this is %s %s file; minisim reads JPEG, PNG, BMP and PNM: convert it first",
+                   article, kind);
 }
 
 minisim_status ms_scan_picture(const uint8_t *bytes, size_t size, uint64_t max_pixels,
