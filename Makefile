@@ -20,8 +20,9 @@ MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables -fvisibility=hidden -fPIC -pthread -MMD -MP \
-            -DMINISIM_DATADIR='"$(PREFIX)/share/minisim"'
+            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
+            -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 
 has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
