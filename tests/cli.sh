@@ -339,15 +339,30 @@ info() {
     refute grep -F "$id" "$out"
 }
 
+bench() {
+    picture 1.ppm 1
+    expect 0 "$minisim" bench --threads 2 1.ppm
+    grep -q '^  reference, 1 thread  ' "$out"
+    grep -q '^  block\.0\.depthwise  .*million' "$out"
+    grep -q ' = [0-9.]* + [0-9.]* + [0-9.]* + [0-9.]*  .*1\.ppm$' "$out"
+    expect 0 "$minisim" bench --json --cpu reference --threads 1 1.ppm
+    lines 1 "$out"
+    grep -q '"network":{"cpu":"reference","threads":1,"ms":[0-9]' "$out"
+    grep -q '"name":"head",.*"pictures":\[{"path":{"text":"1.ppm"}.*"peak_resident_kib":[1-9]' "$out"
+    expect 1 "$minisim" bench --json --cpu reference --threads 1 none.jpg
+    grep -q '^minisim: none.jpg: .*No such file' "$err"
+}
+
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background'
-    for verb in embed compare info; do
+    for verb in embed compare info bench; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize
                         --files-from -0, --null --exclude -L, --follow --progress -q, --quiet" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --format --json" ;;
         info) options="$shared --format --json" ;;
+        bench) options="$shared --json --threads" ;;
         esac
         expect 0 "$minisim" $verb --help
         cp "$out" help
@@ -633,6 +648,7 @@ check '--files-from reads what --ids-out writes' round_trip
 check 'compare: the classic words' classic
 check 'compare: pictures' pictures_compared
 check 'info' info
+check 'bench' bench
 check 'help mentions each option' help
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
