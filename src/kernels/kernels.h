@@ -85,7 +85,8 @@ static inline size_t ms_window_rows(size_t out_height, size_t stride) {
  * that overflows is infinite or NaN.
  *
  * Rows are read in order, a few at a time, and each few meets all queries before the next: rows
- * come from memory once where the queries fit the cache.
+ * come from memory once where the queries fit the cache. Vectors may lie anywhere, but those that
+ * start at a line of the cache (64 bytes) take little more than half the time.
  */
 struct ms_pairs {
     size_t n; /* values of a vector */

@@ -95,7 +95,7 @@ static const struct ms_kernels *best_kernels(void) {
 }
 
 static float sum_of(ms_pairs_fn *kernel, const float *a, const float *b, size_t n) {
-    float sum;
+    float sum = 0;
     kernel(&(struct ms_pairs){
         .n = n, .query_count = 1, .row_count = 1, .queries = a, .rows = b, .sums = &sum});
     return sum;
