@@ -72,12 +72,15 @@ endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O3 -mavx2 -mfma
+$(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O3 -mavx512f -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/distance_neon.o $(BUILD)/src/kernels/distance_reference.o: FLAGS += -O3
 $(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
 $(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl
 $(BUILD)/src/kernels/resize_neon.o: FLAGS += -O3
 # Vectors, but not -O3: gcc 12 unrolls the sums of rows into code that is slower by half.
 $(BUILD)/src/kernels/resize_reference.o: FLAGS += -ftree-vectorize
-$(BUILD)/src/kernels/reference.o $(BUILD)/src/vectors/distance.o: FLAGS += -O3
+$(BUILD)/src/kernels/reference.o: FLAGS += -O3
 # stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(call has_flag,-ftrivial-auto-var-init=zero)

@@ -44,7 +44,8 @@ typedef enum minisim_status {
     MINISIM_BAD_WEIGHTS = 5,   /* weights damaged, or no MobileNetV2 */
     MINISIM_OUT_OF_MEMORY = 6, /* the system gave none, or the memory handed over is too small */
     MINISIM_CANCELLED = 7,     /* a callback asked to stop */
-    MINISIM_NO_DISTANCE = 8    /* a vector of zeros has no cosine and no unit length */
+    MINISIM_NO_DISTANCE = 8    /* a vector of zeros has no cosine and no unit length; nor has
+                                  anything whose float32 sums leave their range */
 } minisim_status;
 
 /* What went wrong, in one line without a newline; `text` is "" before the first error. */
@@ -269,14 +270,17 @@ typedef enum minisim_metric {
 } minisim_metric;
 
 /*
- * The distance of two vectors of n finite values each. Equal vectors have distance 0 exactly
- * (cosine, euclidean). NO_DISTANCE: a cosine of a vector of zeros. Thread-safe; the order of the
- * sums is part of src/NUMBERS.md.
+ * The distance of two vectors of n finite values each: finite whenever there is one. Equal vectors
+ * have distance 0 exactly (cosine, euclidean). NO_DISTANCE: a cosine with a vector of zeros, or of
+ * vectors so long or short (beyond 1.8e19, below 8.9e-16) that float32 does not hold the squares;
+ * a distance or product that overflows float32. *distance is untouched then. Thread-safe; the order
+ * of the sums is part of src/NUMBERS.md.
  */
 minisim_status minisim_distance(minisim_metric metric, const float *a, const float *b, size_t n,
                                 double *distance);
 
-/* Divides a vector by its Euclidean length, in place. NO_DISTANCE: it is zero. Thread-safe. */
+/* Divides a vector by its Euclidean length, in place. NO_DISTANCE: it is zero, or so long or short
+ * as above, and untouched. Thread-safe. */
 minisim_status minisim_normalize(float *vector, size_t n);
 
 #ifdef __GNUC__

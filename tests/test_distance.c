@@ -1,13 +1,13 @@
 /* Distances: their definitions, their exact order of arithmetic, their edges.
  * tools/check_distance.py asks SciPy. */
-#include "base/fma.h"
-#include "minisim.h"
 #include "support.h"
+#include "vectors/distance.h"
 
 #include <fenv.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -77,6 +77,79 @@ static void edges(void **state) {
     assert_int_equal(minisim_normalize(none, 2), MINISIM_NO_DISTANCE);
 }
 
+/* Lengths whose squares float32 does not hold: no NaN, no infinity, and equal vectors stay at 0. */
+static void beyond_the_range(void **state) {
+    (void)state;
+    static const float huge[3] = {1e20f, 0, -2e20f}, other[3] = {-1e20f, 3e20f, 1e20f},
+                       tiny[3] = {1e-30f, 2e-30f, 0}, small[3] = {2e-30f, 1e-30f, 0},
+                       most[3] = {3e38f, 0, 0}, least[3] = {-3e38f, 0, 0}, zero[3] = {0, 0, 0};
+    static const float *const pairs[][2] = {
+        {huge, other}, {huge, cat}, {tiny, small}, {tiny, cat}, {most, least}};
+    double d = 7;
+    for (size_t i = 0; i < 5; i++) {
+        const float *a = pairs[i][0], *b = pairs[i][1];
+        assert_int_equal(minisim_distance(MINISIM_COSINE, a, b, 3, &d), MINISIM_NO_DISTANCE);
+        assert_int_equal(minisim_distance(MINISIM_COSINE, b, a, 3, &d), MINISIM_NO_DISTANCE);
+        assert_true(distance(MINISIM_COSINE, a, a, 3) == 0);
+        assert_true(distance(MINISIM_EUCLIDEAN, a, a, 3) == 0);
+    }
+    assert_int_equal(minisim_distance(MINISIM_DOT, huge, other, 3, &d), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_distance(MINISIM_EUCLIDEAN, huge, other, 3, &d), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_distance(MINISIM_EUCLIDEAN, most, least, 3, &d), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_distance(MINISIM_COSINE, zero, zero, 3, &d), MINISIM_NO_DISTANCE);
+    assert_true(d == 7);
+    assert_true(distance(MINISIM_DOT, tiny, small, 3) == 0);
+}
+
+/* The edges of the range of aa: 2^-100 and the largest float32. */
+static void edges_of_the_range(void **state) {
+    (void)state;
+    float a[1] = {0x1p-50f}, b[1] = {0x1.fffffep-51f}, c[1] = {0x1.fffffep63f}, e[1] = {0x1p64f};
+    double d;
+    assert_true(distance(MINISIM_COSINE, a, c, 1) == 0);
+    assert_int_equal(minisim_distance(MINISIM_COSINE, b, c, 1, &d), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_distance(MINISIM_COSINE, a, e, 1, &d), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_normalize(b, 1), MINISIM_NO_DISTANCE);
+    assert_int_equal(minisim_normalize(e, 1), MINISIM_NO_DISTANCE);
+    assert_true(b[0] == 0x1.fffffep-51f && e[0] == 0x1p64f);
+    assert_int_equal(minisim_normalize(a, 1), MINISIM_OK);
+    assert_int_equal(minisim_normalize(c, 1), MINISIM_OK);
+    assert_true(a[0] == 1 && c[0] == 1);
+    float long_one[4] = {1e20f, 0, 0, 0};
+    assert_int_equal(minisim_normalize(long_one, 4), MINISIM_NO_DISTANCE);
+    assert_true(long_one[0] == 1e20f);
+}
+
+/* Sets of vectors give minisim_distance's numbers, on each table. */
+static void sets_of_vectors(void **state) {
+    (void)state;
+    enum { count = 11, n = 37 };
+    static const minisim_metric metrics[3] = {MINISIM_COSINE, MINISIM_EUCLIDEAN, MINISIM_DOT};
+    uint64_t seed = 21;
+    float values[count * n], squares[count], sums[count * count];
+    for (size_t i = 0; i < count * n; i++)
+        values[i] = (float)next_random(&seed) / 1e9f - 1;
+    memset(values + 3 * n, 0, n * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[5 * n + i] = values[7 * n + i] = 1e25f;
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++)
+        for (size_t m = 0; m < 3; m++) {
+            struct ms_vector_set set = {*t, values, count, n, squares};
+            ms_vector_squares(&set, squares);
+            ms_vector_sums(&set, metrics[m], 0, count, 0, count, sums);
+            for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < count; j++) {
+                    double d = 0, expected = 0;
+                    bool found =
+                        ms_vector_distance(&set, metrics[m], i, j, sums[i * count + j], &d);
+                    minisim_status status =
+                        minisim_distance(metrics[m], values + i * n, values + j * n, n, &expected);
+                    assert_int_equal(found, status == MINISIM_OK);
+                    assert_true(d == expected);
+                }
+        }
+}
+
 static void whatever_rounding_the_caller_has(void **state) {
     (void)state;
     double expected = distance(MINISIM_COSINE, cat, table, 3);
@@ -92,11 +165,10 @@ static void whatever_rounding_the_caller_has(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classic_example),
-        cmocka_unit_test(equal_vectors_are_at_zero),
-        cmocka_unit_test(order_of_the_sums),
-        cmocka_unit_test(edges),
-        cmocka_unit_test(whatever_rounding_the_caller_has),
+        cmocka_unit_test(classic_example),   cmocka_unit_test(equal_vectors_are_at_zero),
+        cmocka_unit_test(order_of_the_sums), cmocka_unit_test(edges),
+        cmocka_unit_test(beyond_the_range),  cmocka_unit_test(edges_of_the_range),
+        cmocka_unit_test(sets_of_vectors),   cmocka_unit_test(whatever_rounding_the_caller_has),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

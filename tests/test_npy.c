@@ -216,6 +216,47 @@ static void any_damage_is_survived(void **state) {
     }
 }
 
+static minisim_status read_stream(const void *bytes, size_t size, struct ms_vectors *vectors,
+                                  minisim_error *error) {
+    write_file(bytes, size);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    minisim_status status = ms_read_npy_stream(file, vectors, error);
+    fclose(file);
+    return status;
+}
+
+/* A stream ends where its array does, holds more than memory begins with, and may promise more
+ * than there is. */
+static void streams_are_read(void **state) {
+    enum { ROWS = 300, COLUMNS = 700, SIZE = MS_NPY_HEADER_SIZE + 4 * ROWS * COLUMNS };
+    static unsigned char file[SIZE + 1];
+    struct ms_vectors vectors = {0};
+    minisim_error error;
+    (void)state;
+    ms_npy_header(ROWS, COLUMNS, (char *)file);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        memcpy(file + MS_NPY_HEADER_SIZE + 4 * i, (unsigned char[]){0, (unsigned char)i, 0, 64}, 4);
+    assert_int_equal(read_stream(file, SIZE, &vectors, &error), MINISIM_OK);
+    assert_int_equal(vectors.rows, ROWS);
+    assert_int_equal(vectors.columns, COLUMNS);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        assert_true(vectors.values[i] == 2 + 0x1p-14f * (float)(unsigned char)i);
+    free(vectors.values);
+    vectors.values = NULL;
+    assert_int_equal(read_stream(file, SIZE + 1, &vectors, &error), MINISIM_BAD_FILE);
+    assert_non_null(strstr(error.text, "more bytes follow"));
+    assert_int_equal(read_stream(file, SIZE - 1, &vectors, &error), MINISIM_BAD_FILE);
+    assert_non_null(strstr(error.text, "ends before"));
+    ms_npy_header(UINT64_MAX / 8, 2, (char *)file);
+    assert_int_not_equal(read_stream(file, SIZE, &vectors, &error), MINISIM_OK);
+    ms_npy_header(UINT64_MAX, UINT64_MAX, (char *)file);
+    assert_int_equal(read_stream(file, SIZE, &vectors, &error), MINISIM_OUT_OF_MEMORY);
+    ms_npy_header(1000000000000, 1280, (char *)file);
+    assert_int_equal(read_stream(file, SIZE, &vectors, &error), MINISIM_BAD_FILE);
+    assert_null(vectors.values);
+}
+
 static void only_files_are_read(void **state) {
     struct ms_vectors vectors;
     minisim_error error;
@@ -234,7 +275,7 @@ int main(void) {
         cmocka_unit_test(floats_are_little_endian), cmocka_unit_test(types_are_read),
         cmocka_unit_test(doubles_are_rounded),      cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(numbers_must_be_finite),   cmocka_unit_test(any_damage_is_survived),
-        cmocka_unit_test(only_files_are_read)};
+        cmocka_unit_test(streams_are_read),         cmocka_unit_test(only_files_are_read)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }

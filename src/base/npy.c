@@ -1,7 +1,8 @@
 /*
  * NumPy's .npy: the header is magic, version, length and a Python dictionary of three entries, then
  * the values follow. Reading goes in that order: magic and length, dictionary, size of the file
- * against the shape, and only then memory and values.
+ * against the shape, and only then memory and values. A stream has no size: there memory grows with
+ * what arrives.
  */
 #include "base/npy.h"
 
@@ -21,6 +22,7 @@
 static const char MAGIC[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
 enum { MOST_HEADER = 65535, CHUNK = 1024 };
+#define UNKNOWN_SIZE UINT64_MAX
 
 void ms_npy_header(uint64_t rows, uint64_t columns, char header[MS_NPY_HEADER_SIZE]) {
     enum { PREAMBLE = 10 };
@@ -206,7 +208,7 @@ static minisim_status read_header(FILE *file, struct description *d, uint64_t *s
     return status;
 }
 
-/* Holds the shape against the size of the file. */
+/* Holds the shape against the bytes behind the header. */
 static minisim_status check_shape(const struct description *d, uint64_t size,
                                   minisim_error *error) {
     uint64_t rows = d->shape[0], columns = d->shape[1];
@@ -214,7 +216,9 @@ static minisim_status check_shape(const struct description *d, uint64_t size,
         return ms_fail(error, MINISIM_BAD_FILE, "its array is empty");
     uint64_t values = size / d->item_size;
     bool fits = size % d->item_size == 0 && columns <= values && values % columns == 0;
-    if (!fits || values / columns != rows)
+    if (size == UNKNOWN_SIZE)
+        values = rows <= UINT64_MAX / columns ? rows * columns : UINT64_MAX;
+    else if (!fits || values / columns != rows)
         return ms_fail(error, MINISIM_BAD_FILE,
                        "%" PRIu64 " x %" PRIu64 " values of %zu bytes do not fill the %" PRIu64
                        " bytes behind its header",
@@ -239,48 +243,79 @@ static double decode_value(const unsigned char *bytes, const struct description 
     return (double)value;
 }
 
-static minisim_status read_values(FILE *file, const struct description *d, float *values,
-                                  minisim_error *error) {
+/* Makes room for `count` values. */
+static minisim_status reserve(struct ms_vectors *vectors, size_t *capacity, size_t count,
+                              minisim_error *error) {
+    float *values = realloc(vectors->values, count * sizeof *values);
+    if (!values)
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %zu values", count);
+    vectors->values = values;
+    *capacity = count;
+    return MINISIM_OK;
+}
+
+static minisim_status read_chunk(FILE *file, const struct description *d, uint64_t done,
+                                 size_t count, float *values, minisim_error *error) {
     unsigned char bytes[8 * CHUNK];
-    uint64_t total = d->shape[0] * d->shape[1];
-    for (uint64_t done = 0; done < total;) {
-        size_t part = total - done < CHUNK ? (size_t)(total - done) : CHUNK;
-        if (fread(bytes, d->item_size, part, file) != part)
-            return ms_fail(error, MINISIM_BAD_FILE, "%s",
-                           ferror(file) ? strerror(errno) : "it ends before its values do");
-        for (size_t i = 0; i < part; i++, done++) {
-            double value = decode_value(bytes + i * d->item_size, d);
-            if (!(fabs(value) <= (double)FLT_MAX))
-                return ms_fail(error, MINISIM_BAD_FILE,
-                               "row %" PRIu64 ", column %" PRIu64
-                               " (from 0) is no finite float32 number",
-                               done / d->shape[1], done % d->shape[1]);
-            values[done] = (float)value;
-        }
+    if (fread(bytes, d->item_size, count, file) != count)
+        return ms_fail(error, MINISIM_BAD_FILE, "%s",
+                       ferror(file) ? strerror(errno) : "it ends before its values do");
+    for (size_t i = 0; i < count; i++) {
+        double value = decode_value(bytes + i * d->item_size, d);
+        if (!(fabs(value) <= (double)FLT_MAX))
+            return ms_fail(error, MINISIM_BAD_FILE,
+                           "row %" PRIu64 ", column %" PRIu64
+                           " (from 0) is no finite float32 number",
+                           (done + i) / d->shape[1], (done + i) % d->shape[1]);
+        values[i] = (float)value;
     }
     return MINISIM_OK;
 }
 
-static minisim_status read_array(FILE *file, uint64_t file_size, struct ms_vectors *vectors,
+/* `capacity` is where to begin: all values where the file is known to hold them. */
+static minisim_status read_values(FILE *file, const struct description *d, size_t capacity,
+                                  struct ms_vectors *vectors, minisim_error *error) {
+    size_t total = (size_t)(d->shape[0] * d->shape[1]);
+    minisim_status status = reserve(vectors, &capacity, capacity, error);
+    for (size_t done = 0, count; done < total && status == MINISIM_OK; done += count) {
+        count = total - done < CHUNK ? total - done : CHUNK;
+        if (capacity - done < count)
+            status =
+                reserve(vectors, &capacity, total / 2 < capacity ? total : 2 * capacity, error);
+        if (status == MINISIM_OK)
+            status = read_chunk(file, d, done, count, vectors->values + done, error);
+    }
+    return status;
+}
+
+/* `size` is that of the file, or UNKNOWN_SIZE. */
+static minisim_status read_array(FILE *file, uint64_t size, struct ms_vectors *vectors,
                                  minisim_error *error) {
+    enum { STREAM_CAPACITY = 64 * CHUNK };
     struct description d = {0};
     uint64_t header_size = 0;
     minisim_status status = read_header(file, &d, &header_size, error);
+    if (status == MINISIM_OK && size != UNKNOWN_SIZE)
+        size = size > header_size ? size - header_size : 0;
     if (status == MINISIM_OK)
-        status = check_shape(&d, file_size > header_size ? file_size - header_size : 0, error);
+        status = check_shape(&d, size, error);
     if (status != MINISIM_OK)
         return status;
-    size_t count = (size_t)(d.shape[0] * d.shape[1]);
-    float *values = malloc(count * sizeof *values);
-    if (!values)
-        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %zu values", count);
-    status = read_values(file, &d, values, error);
-    if (status != MINISIM_OK) {
-        free(values);
-        return status;
-    }
-    *vectors = (struct ms_vectors){values, (size_t)d.shape[0], (size_t)d.shape[1]};
-    return MINISIM_OK;
+    struct ms_vectors read = {NULL, (size_t)d.shape[0], (size_t)d.shape[1]};
+    size_t count = read.rows * read.columns;
+    bool grows = size == UNKNOWN_SIZE && count > STREAM_CAPACITY;
+    status = read_values(file, &d, grows ? STREAM_CAPACITY : count, &read, error);
+    if (status == MINISIM_OK && size == UNKNOWN_SIZE && getc(file) != EOF)
+        status = ms_fail(error, MINISIM_BAD_FILE, "more bytes follow its values");
+    if (status == MINISIM_OK)
+        *vectors = read;
+    else
+        free(read.values);
+    return status;
+}
+
+minisim_status ms_read_npy_stream(FILE *file, struct ms_vectors *vectors, minisim_error *error) {
+    return read_array(file, UNKNOWN_SIZE, vectors, error);
 }
 
 minisim_status ms_read_npy(const char *path, struct ms_vectors *vectors, minisim_error *error) {

@@ -28,4 +28,7 @@ struct ms_vectors {
  */
 minisim_status ms_read_npy(const char *path, struct ms_vectors *vectors, minisim_error *error);
 
+/* The same from a stream of unknown length, such as standard input; it must end with the array. */
+minisim_status ms_read_npy_stream(FILE *file, struct ms_vectors *vectors, minisim_error *error);
+
 #endif

@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 static const struct ms_option bench_options[] = {
-    {MS_OPTION_JSON, "json", 0, NULL, "one JSON object; network.ms is the median"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT",
+     "text or json (one object; network.ms is the median)"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {MS_OPTION_THREADS, "threads", 0, "N", "measure 1 and N threads (one for each CPU)"},
     {0}};
 
@@ -67,7 +69,7 @@ struct way {
 
 struct bench {
     struct ms_picture_settings pictures;
-    bool json;
+    int json;
     minisim_model_info info;
     const struct ms_kernels *kernels; /* in use */
     uint8_t *square;
@@ -84,9 +86,10 @@ struct bench {
 };
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", NULL};
     struct bench *bench = settings;
-    if (option->id == MS_OPTION_JSON)
-        return bench->json = true;
+    if (option->id == MS_OPTION_FORMAT)
+        return ms_take_choice(option, value, formats, &bench->json);
     return ms_take_picture_option(&bench->pictures, option, value);
 }
 

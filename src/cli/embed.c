@@ -1,9 +1,9 @@
 /* minisim embed: pictures to embeddings, a row each. */
 #include "base/output.h"
 #include "base/text.h"
-#include "cli/batch.h"
 #include "cli/console.h"
 #include "cli/rows.h"
+#include "cli/sources.h"
 #include "cli/verbs.h"
 
 #include <errno.h>
@@ -23,16 +23,6 @@ static const struct ms_option embed_options[] = {
      "no\n"
      "UTF-8 in quotes, with C's escapes"},
     {MS_OPTION_NORMALIZE, "normalize", 0, NULL, "scale embeddings to length 1"},
-    {MS_OPTION_FILES_FROM, "files-from", 0, "FILE",
-     "after the PATHs, take names from a list, one a\nline, in quotes as --ids-out writes them;\n"
-     "- is standard input"},
-    {MS_OPTION_NULL, "null", '0', NULL,
-     "lists of names, read or written, end names\nwith NUL and quote none"},
-    {MS_OPTION_EXCLUDE, "exclude", 0, "GLOB",
-     "in folders, skip names that match;\nmay be said several times"},
-    {MS_OPTION_FOLLOW, "follow", 'L', NULL, "in folders, follow links"},
-    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
-    {MS_OPTION_QUIET, "quiet", 'q', NULL, "no progress, no line on what was left out"},
     {0}};
 
 const struct ms_verb ms_verb_embed = {
@@ -49,7 +39,7 @@ const struct ms_verb ms_verb_embed = {
     "\n"
     "  minisim embed photo.jpg\n"
     "  minisim embed --format npy -o photos.npy --ids-out photos.txt Photos/",
-    {embed_options, ms_network_options, ms_picture_options},
+    {embed_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_embed};
 
 struct embed {
@@ -65,9 +55,7 @@ struct embed {
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {
     static const char *const formats[] = {"text", "json", "csv", "npy", "f32", NULL};
-    static const char *const modes[] = {"auto", "always", "never", NULL};
     struct embed *e = settings;
-    int mode;
     switch (option->id) {
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &e->format);
@@ -79,25 +67,10 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return true;
     case MS_OPTION_NORMALIZE:
         return e->normalize = true;
-    case MS_OPTION_FILES_FROM:
-        e->sources.files_from = value;
-        return true;
-    case MS_OPTION_NULL:
-        return e->sources.null_ended = true;
-    case MS_OPTION_EXCLUDE:
-        e->sources.exclude[e->sources.exclude_count++] = value;
-        return true;
-    case MS_OPTION_FOLLOW:
-        return e->sources.follow = true;
-    case MS_OPTION_PROGRESS:
-        if (!ms_take_choice(option, value, modes, &mode))
-            return false;
-        e->sources.progress = (enum ms_progress_mode)mode;
-        return true;
-    case MS_OPTION_QUIET:
-        return e->sources.quiet = true;
     default:
-        return ms_take_picture_option(&e->pictures, option, value);
+        return ms_is_option_of(ms_source_options, option)
+                   ? ms_take_source_option(&e->sources, option, value)
+                   : ms_take_picture_option(&e->pictures, option, value);
     }
 }
 
@@ -112,21 +85,11 @@ static bool is_same_output(const char *a, const char *b) {
 }
 
 /* Options that would do nothing are a mistake. */
-static bool check_options(const struct embed *e) {
-    if (e->sources.null_ended && !e->sources.files_from && !e->ids_path)
-        return ms_refuse_usage("--null is for lists: --files-from or --ids-out");
-    if (e->sources.quiet && e->sources.progress == MS_PROGRESS_ALWAYS)
-        return ms_refuse_usage("--quiet and --progress always contradict each other");
-    return true;
-}
-
 static bool check(struct embed *e) {
     if (e->sources.count == 0 && !e->sources.files_from)
         return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
-    if (!check_options(e))
+    if (!ms_check_source_options(&e->sources, "ids-out", e->ids_path))
         return false;
-    if (e->sources.quiet)
-        e->sources.progress = MS_PROGRESS_NEVER;
     if (e->ids_path && is_same_output(e->output_path, e->ids_path))
         return ms_refuse_usage("rows and their names cannot go to the same place");
     bool terminal = ms_output_is_stdout(e->output_path) && isatty(STDOUT_FILENO);
@@ -216,19 +179,15 @@ static void embed(struct embed *e, const struct ms_engine *engine) {
 }
 
 void ms_run_embed(const struct ms_verb *verb, int argc, char **argv) {
-    struct embed e = {.sources = {.names = argv, .walk = true}};
+    struct embed e = {.sources = {.names = argv}};
     struct ms_engine engine;
-    e.sources.exclude = calloc((size_t)argc, sizeof *e.sources.exclude);
-    if (!e.sources.exclude) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+    if (!ms_open_sources(&e.sources, argc))
         return;
-    }
     if (ms_parse_options(verb, argc, argv, take_option, &e, &e.sources.count) && check(&e) &&
         ms_open_engine(&e.pictures, ms_count_sources(&e.sources), &engine)) {
         if (!ms_refuse_output(&e.sources, engine.weights))
             embed(&e, &engine);
         ms_close_engine(&engine);
     }
-    free(e.sources.exclude);
+    ms_close_sources(&e.sources);
 }

@@ -41,6 +41,12 @@ static const struct ms_option *find_option(const struct ms_verb *verb, const cha
     return NULL;
 }
 
+bool ms_is_option_of(const struct ms_option *table, const struct ms_option *option) {
+    while (table->name && table != option)
+        table++;
+    return table == option;
+}
+
 bool ms_refuse_usage(const char *format, ...) {
     char text[512];
     va_list arguments;

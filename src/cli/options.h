@@ -21,6 +21,7 @@ enum ms_option_id {
     MS_OPTION_FORMAT,
     MS_OPTION_GEOMETRY,
     MS_OPTION_HELP,
+    MS_OPTION_IDS,
     MS_OPTION_IDS_OUT,
     MS_OPTION_JSON,
     MS_OPTION_MATRIX,
@@ -34,6 +35,7 @@ enum ms_option_id {
     MS_OPTION_OUTPUT,
     MS_OPTION_PREPROCESSED,
     MS_OPTION_PROGRESS,
+    MS_OPTION_QUERY,
     MS_OPTION_QUIET,
     MS_OPTION_RESAMPLE,
     MS_OPTION_ROI,
@@ -54,10 +56,10 @@ struct ms_option {
 
 struct ms_verb {
     const char *name;
-    const char *arguments; /* as the usage line shows them */
-    const char *summary;   /* one line, for the program's help */
-    const char *help;      /* what --help says before the options */
-    const struct ms_option *tables[4];
+    const char *arguments;             /* as the usage line shows them */
+    const char *summary;               /* one line, for the program's help */
+    const char *help;                  /* what --help says before the options */
+    const struct ms_option *tables[4]; /* NULL behind fewer */
     /* argv[0] is the verb. Gives nothing: ms_note has the exit status. */
     void (*run)(const struct ms_verb *verb, int argc, char **argv);
 };
@@ -71,6 +73,9 @@ typedef bool (*ms_take_option)(void *settings, const struct ms_option *option, c
  */
 bool ms_parse_options(const struct ms_verb *verb, int argc, char **argv, ms_take_option take,
                       void *settings, size_t *count);
+
+/* Is it an entry of that table? */
+bool ms_is_option_of(const struct ms_option *table, const struct ms_option *option);
 
 void ms_print_verb_help(FILE *file, const struct ms_verb *verb);
 void ms_print_version(void);

@@ -8,6 +8,7 @@
 
 static struct {
     bool on;
+    const char *what;  /* is counted, one of it */
     double start, due; /* seconds; when to draw next */
     uint64_t total, done, failed;
     int width; /* of the line that is shown */
@@ -19,16 +20,26 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-void ms_progress_start(enum ms_progress_mode mode, uint64_t total) {
+static void start(enum ms_progress_mode mode, uint64_t total, const char *what) {
     progress.on =
         mode == MS_PROGRESS_ALWAYS || (mode == MS_PROGRESS_AUTO && isatty(STDERR_FILENO) == 1);
+    progress.what = what;
     progress.total = total;
+    progress.done = progress.failed = 0;
     progress.start = now();
     progress.due = progress.start + (mode == MS_PROGRESS_ALWAYS ? 0 : 1);
 }
 
 void ms_progress_forget_total(void) {
     progress.total = 0;
+}
+
+void ms_progress_start(enum ms_progress_mode mode, uint64_t total) {
+    start(mode, total, "picture");
+}
+
+void ms_progress_start_rows(enum ms_progress_mode mode, uint64_t total) {
+    start(mode, total, "row");
 }
 
 static int print_time_left(char *text, size_t size, double seconds) {
@@ -47,7 +58,7 @@ static void draw(double time) {
     if (progress.total)
         length += (size_t)snprintf(line + length, sizeof line - length, " of %s",
                                    ms_count_text(progress.total, total));
-    length += (size_t)snprintf(line + length, sizeof line - length, " picture%s, %.*f/s",
+    length += (size_t)snprintf(line + length, sizeof line - length, " %s%s, %.*f/s", progress.what,
                                (progress.total ? progress.total : progress.done) == 1 ? "" : "s",
                                rate < 10 ? 1 : 0, rate);
     if (progress.total > progress.done)

@@ -17,7 +17,10 @@ void ms_progress_start(enum ms_progress_mode mode, uint64_t total);
 /* There turn out to be more pictures than was thought. */
 void ms_progress_forget_total(void);
 
-/* Another picture is done. */
+/* The same for rows of a table. */
+void ms_progress_start_rows(enum ms_progress_mode mode, uint64_t total);
+
+/* Another picture or row is done. */
 void ms_progress_step(bool failed);
 
 void ms_progress_hide(void);

@@ -76,4 +76,6 @@ const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
                                            .pack_panel = pack_panel,
                                            .crc32c = crc32c,
                                            .saturate = saturate,
-                                           .resizer = &ms_resizer_avx2};
+                                           .resizer = &ms_resizer_avx2,
+                                           .dot = ms_dot_avx2,
+                                           .squares = ms_squares_avx2};

@@ -87,4 +87,6 @@ const struct ms_kernels ms_kernels_avx512 = {.name = "avx512",
                                              .pack_panel = pack_panel,
                                              .crc32c = crc32c,
                                              .saturate = saturate,
-                                             .resizer = &ms_resizer_avx512};
+                                             .resizer = &ms_resizer_avx512,
+                                             .dot = ms_dot_avx512,
+                                             .squares = ms_squares_avx512};

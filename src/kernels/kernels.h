@@ -78,6 +78,27 @@ static inline size_t ms_window_rows(size_t out_height, size_t stride) {
     return (out_height - 1) * stride + MS_WINDOW;
 }
 
+/*
+ * Sums over pairs of vectors, of each query with each row: sums[q * sum_stride + r]. Element i goes
+ * into partial sum i mod 16 by fused multiply-add, i ascending; the 16 are added as s[i] += s[i+8],
+ * then 4, 2, 1. Dot products, or squared distances, which are of d = query - row, rounded. A sum
+ * that overflows is infinite or NaN.
+ *
+ * Rows are read in order, a few at a time, and each few meets all queries before the next: rows
+ * come from memory once where the queries fit the cache. Vectors may lie anywhere, but those that
+ * start at a line of the cache (64 bytes) take little more than half the time.
+ */
+struct ms_pairs {
+    size_t n; /* values of a vector */
+    size_t query_count, row_count;
+    const float *queries, *rows;
+    size_t query_stride, row_stride; /* floats from vector to vector */
+    float *sums;
+    size_t sum_stride; /* floats from query to query */
+};
+
+typedef void ms_pairs_fn(const struct ms_pairs *call);
+
 struct ms_kernels {
     const char *name;
     size_t lanes; /* of a vector; output channels in a panel of packed pointwise weights */
@@ -94,7 +115,16 @@ struct ms_kernels {
      * it did, 14 vectors a round. NULL: a table without vectors. */
     double (*saturate)(size_t rounds);
     const struct ms_resizer *resizer; /* kernels/resize.h */
+    ms_pairs_fn *dot, *squares;
 };
+
+/* The last two have files of their own, which the tables take them from. */
+ms_pairs_fn ms_dot_reference, ms_squares_reference;
+#if defined(__x86_64__)
+ms_pairs_fn ms_dot_avx2, ms_squares_avx2, ms_dot_avx512, ms_squares_avx512;
+#elif defined(__aarch64__)
+ms_pairs_fn ms_dot_neon, ms_squares_neon;
+#endif
 
 extern const struct ms_kernels ms_kernels_reference;
 #if defined(__x86_64__)

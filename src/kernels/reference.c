@@ -69,4 +69,6 @@ const struct ms_kernels ms_kernels_reference = {.name = "reference",
                                                 .fold_row = fold_row,
                                                 .pack_panel = pack_panel,
                                                 .crc32c = crc32c,
-                                                .resizer = &ms_resizer_reference};
+                                                .resizer = &ms_resizer_reference,
+                                                .dot = ms_dot_reference,
+                                                .squares = ms_squares_reference};

@@ -1,71 +1,122 @@
 /*
- * Distances of embeddings. Each sum runs in 16 parts (element i into part i mod 16, by fused
- * multiply-add, i ascending), which are added in a fixed tree; so vector units can compute it and
- * the bits stay the same.
+ * Distances of vectors: from the kernels' sums to numbers, in double, and which sums have none.
+ * src/NUMBERS.md is the definition.
  */
+#include "vectors/distance.h"
+
 #include "base/float_env.h"
-#include "base/fma.h"
-#include "minisim.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
-enum { parts = 16 };
-
-static float add_parts(float sum[parts]) {
-    for (size_t half = parts / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++)
-            sum[i] += sum[i + half];
-    return sum[0];
+bool ms_has_direction(float squares) {
+    return squares >= 0x1p-100f && isfinite(squares);
 }
 
-static float dot(const float *a, const float *b, size_t n) {
-    float sum[parts] = {0};
-    for (size_t i = 0; i < n; i++)
-        sum[i % parts] = ms_fma(a[i], b[i], sum[i % parts]);
-    return add_parts(sum);
-}
-
-static float squared_distance(const float *a, const float *b, size_t n) {
-    float sum[parts] = {0};
+/* Vectors of zeros are not alike: they point nowhere. */
+static bool are_alike(const float *a, const float *b, size_t n) {
+    bool zero = true;
     for (size_t i = 0; i < n; i++) {
-        float d = a[i] - b[i];
-        sum[i % parts] = ms_fma(d, d, sum[i % parts]);
+        if (a[i] != b[i])
+            return false;
+        zero = zero && a[i] == 0;
     }
-    return add_parts(sum);
+    return !zero;
 }
 
-/* 1 - uv / sqrt(uu * vv); where u and v are equal the quotient is exactly 1. */
-static minisim_status cosine(const float *a, const float *b, size_t n, double *distance) {
-    double aa = (double)dot(a, a, n), bb = (double)dot(b, b, n);
-    if (!(aa > 0) || !(bb > 0))
-        return MINISIM_NO_DISTANCE;
-    double d = 1 - (double)dot(a, b, n) / sqrt(aa * bb);
+/* Equal vectors have equal sums, and their quotient is exactly 1: aa * aa needs 48 bits. */
+static bool finish_cosine(float ab, float aa, float bb, double *distance) {
+    if (!ms_has_direction(aa) || !ms_has_direction(bb) || !isfinite(ab))
+        return false;
+    double d = 1 - (double)ab / sqrt((double)aa * (double)bb);
     *distance = d < 0 ? 0 : d > 2 ? 2 : d;
-    return MINISIM_OK;
+    return true;
+}
+
+/* From sums to a distance. Only cosine needs more than the first. */
+static bool finish(minisim_metric metric, float sum, float aa, float bb, const float *a,
+                   const float *b, size_t n, double *distance) {
+    if (metric == MINISIM_COSINE) {
+        if (finish_cosine(sum, aa, bb, distance))
+            return true;
+        if (!are_alike(a, b, n))
+            return false;
+        *distance = 0;
+        return true;
+    }
+    if (!isfinite(sum))
+        return false;
+    *distance = metric == MINISIM_EUCLIDEAN ? sqrt((double)sum) : (double)sum;
+    return true;
+}
+
+static ms_pairs_fn *kernel_of(const struct ms_kernels *kernels, minisim_metric metric) {
+    return metric == MINISIM_EUCLIDEAN ? kernels->squares : kernels->dot;
+}
+
+void ms_vector_sums(const struct ms_vector_set *set, minisim_metric metric, size_t query,
+                    size_t query_count, size_t row, size_t row_count, float *sums) {
+    struct ms_float_env env;
+    struct ms_pairs call = {.n = set->n,
+                            .query_count = query_count,
+                            .row_count = row_count,
+                            .queries = set->values + query * set->n,
+                            .rows = set->values + row * set->n,
+                            .query_stride = set->n,
+                            .row_stride = set->n,
+                            .sums = sums,
+                            .sum_stride = row_count};
+    ms_float_env_enter(&env);
+    kernel_of(set->kernels, metric)(&call);
+    ms_float_env_leave(&env);
+}
+
+void ms_vector_squares(const struct ms_vector_set *set, float *squares) {
+    for (size_t i = 0; i < set->count; i++)
+        ms_vector_sums(set, MINISIM_DOT, i, 1, i, 1, squares + i);
+}
+
+bool ms_vector_distance(const struct ms_vector_set *set, minisim_metric metric, size_t a, size_t b,
+                        float sum, double *distance) {
+    bool cosine = metric == MINISIM_COSINE;
+    return finish(metric, sum, cosine ? set->squares[a] : 0, cosine ? set->squares[b] : 0,
+                  set->values + a * set->n, set->values + b * set->n, set->n, distance);
+}
+
+/* The fastest kernels here, looked for once: asking the CPU can take longer than a distance. */
+static const struct ms_kernels *best_kernels(void) {
+    static _Atomic(const struct ms_kernels *) found;
+    const struct ms_kernels *best = atomic_load_explicit(&found, memory_order_relaxed);
+    if (!best) {
+        best = ms_kernels_choose(NULL);
+        atomic_store_explicit(&found, best, memory_order_relaxed);
+    }
+    return best;
+}
+
+static float sum_of(ms_pairs_fn *kernel, const float *a, const float *b, size_t n) {
+    float sum = 0;
+    kernel(&(struct ms_pairs){
+        .n = n, .query_count = 1, .row_count = 1, .queries = a, .rows = b, .sums = &sum});
+    return sum;
 }
 
 minisim_status minisim_distance(minisim_metric metric, const float *a, const float *b, size_t n,
                                 double *distance) {
     struct ms_float_env env;
-    minisim_status status = MINISIM_OK;
-    if (!a || !b || !distance || n == 0)
+    bool known = metric == MINISIM_COSINE || metric == MINISIM_EUCLIDEAN || metric == MINISIM_DOT;
+    if (!known || !a || !b || !distance || n == 0)
         return MINISIM_BAD_ARGUMENT;
     ms_float_env_enter(&env);
-    switch (metric) {
-    case MINISIM_COSINE:
-        status = cosine(a, b, n, distance);
-        break;
-    case MINISIM_EUCLIDEAN:
-        *distance = sqrt((double)squared_distance(a, b, n));
-        break;
-    case MINISIM_DOT:
-        *distance = (double)dot(a, b, n);
-        break;
-    default:
-        status = MINISIM_BAD_ARGUMENT;
+    const struct ms_kernels *kernels = best_kernels();
+    float sum = sum_of(kernel_of(kernels, metric), a, b, n), aa = 0, bb = 0;
+    if (metric == MINISIM_COSINE) {
+        aa = sum_of(kernels->dot, a, a, n);
+        bb = sum_of(kernels->dot, b, b, n);
     }
+    bool found = finish(metric, sum, aa, bb, a, b, n, distance);
     ms_float_env_leave(&env);
-    return status;
+    return found ? MINISIM_OK : MINISIM_NO_DISTANCE;
 }
 
 minisim_status minisim_normalize(float *vector, size_t n) {
@@ -73,10 +124,13 @@ minisim_status minisim_normalize(float *vector, size_t n) {
     if (!vector || n == 0)
         return MINISIM_BAD_ARGUMENT;
     ms_float_env_enter(&env);
-    float length = (float)sqrt((double)dot(vector, vector, n));
-    if (length > 0)
+    float squares = sum_of(best_kernels()->dot, vector, vector, n);
+    bool found = ms_has_direction(squares);
+    if (found) {
+        float length = (float)sqrt((double)squares);
         for (size_t i = 0; i < n; i++)
             vector[i] /= length;
+    }
     ms_float_env_leave(&env);
-    return length > 0 ? MINISIM_OK : MINISIM_NO_DISTANCE;
+    return found ? MINISIM_OK : MINISIM_NO_DISTANCE;
 }

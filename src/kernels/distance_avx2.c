@@ -1,0 +1,46 @@
+/*
+ * Distances for AVX2 and FMA. Sixteen registers: 3 x 2 pairs of two vectors each are twelve sums,
+ * which cover two multipliers with a latency of four or five; two rows and a query make fifteen.
+ * Sixteen elements take ten loads for twelve multiply-adds, so two loads a cycle keep both
+ * multipliers busy. One query by six rows are twelve sums, too, with fourteen loads: good enough
+ * for rows that come from memory.
+ */
+#include <immintrin.h>
+#include <stddef.h>
+
+typedef __m256 vec;
+enum { lanes = 8, square_queries = 3, square_rows = 2, wide_rows = 6 };
+
+static inline vec load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+static inline vec zero(void) {
+    return _mm256_setzero_ps();
+}
+static inline vec add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline vec sub(vec a, vec b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline vec madd(vec a, vec b, vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vec keep(vec a) {
+    __asm__("" : "+x"(a));
+    return a;
+}
+static inline float total(vec a) {
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+#include "kernels/distance.h"
+
+void ms_dot_avx2(const struct ms_pairs *call) {
+    dot(call);
+}
+
+void ms_squares_avx2(const struct ms_pairs *call) {
+    squares(call);
+}
