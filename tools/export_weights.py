@@ -10,9 +10,15 @@ import os
 import re
 import sys
 
+try:
+    import numpy  # noqa: F401, only to tell that it is there
+except ModuleNotFoundError:
+    print("export_weights: needs python3-numpy: apt-get install python3-numpy", file=sys.stderr)
+    sys.exit(4)
+
 import importers
 import msw
-from importers.network import SourceError, width
+from importers.network import SourceError, open_source, width
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
@@ -76,7 +82,7 @@ def parse_options():
 
 def load(path):
     """The network of a checkpoint, and the name of its kind of file."""
-    with open(path, "rb") as file:
+    with open_source(path) as file:
         head = file.read(64)
     for importer in importers.IMPORTERS:
         if importer.recognises(path, head):
@@ -93,6 +99,11 @@ def decide(options, network, kind):
         found = getattr(network, key)
         if found is not None:
             settings[key] = (found, "the source")
+    named, size = PRESETS[preset]["input_size"], options.input_size or settings["input_size"][0]
+    name, _, side = settings["geometry"][0].partition(":")
+    if name == "crop" and size != named:
+        settings["geometry"] = (f"crop:{round(int(side) * size / named)}",
+                                f"assumed: crop:{side} of {preset} at {named}, scaled to {size}")
     for key in settings:
         given = getattr(options, key)
         if given is None:
@@ -127,11 +138,13 @@ def tensors_of(layer, kind):
 
 
 def facts_of(options, network):
+    digest = hashlib.sha256()
     with open(options.source, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+        while part := file.read(1 << 20):
+            digest.update(part)
     name = os.path.basename(options.source)
     facts = {"source": "".join(c if c.isprintable() else "?" for c in name),
-             "source-sha256": digest}
+             "source-sha256": digest.hexdigest()}
     if width(network) is not None:
         facts["width"] = f"{width(network):g}"
     facts.update(options.fact)
@@ -149,7 +162,7 @@ def build(options, network, settings):
         tensors=[t for layer in network.layers for t in tensors_of(layer, options.type)])
 
 
-def report(options, network, settings):
+def report(options, network, settings, size):
     found = width(network)
     print(f"{options.source}: MobileNetV2, width {found if found else 'unknown'}, "
           f"{network.blocks} blocks, embeddings of {network.layers[-1].weight.shape[0]} values")
@@ -160,11 +173,13 @@ def report(options, network, settings):
     for key, (value, origin) in settings.items():
         text = ", ".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
         print(f"  {key.replace('_', ' '):<14}{text}  ({origin})")
-    print(f"wrote {options.output}: {os.path.getsize(options.output):,} bytes, {options.type}")
+    print(f"wrote {options.output}: {size:,} bytes, {options.type}")
 
 
 def fail(name, cause, status):
-    print(f"export_weights: {name}: {cause}", file=sys.stderr)
+    """One line; what a file holds (names of tensors) cannot steer the terminal."""
+    line = f"export_weights: {name}: {cause}"
+    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
     return status
 
 
@@ -181,13 +196,17 @@ def main():
         return fail(options.source, error, 3)
     except OSError as error:
         return fail(options.source, error.strerror, 3)
+    except MemoryError:
+        return fail(options.source, "not enough memory", 4)
     try:
-        msw.write(options.output, model)
+        size = msw.write(options.output, model)
     except msw.FormatError as error:
         return fail(options.source, error, 3)
     except OSError as error:
         return fail(options.output, error.strerror, 4)
-    report(options, network, settings)
+    except MemoryError:
+        return fail(options.source, "not enough memory", 4)
+    report(options, network, settings, size)
     return 0
 
 

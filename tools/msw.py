@@ -16,12 +16,19 @@ import argparse
 import math
 import os
 import re
+import stat
 import struct
 import sys
 import unicodedata
 from dataclasses import dataclass, field
 
-import numpy as np
+try:
+    import numpy as np
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    print("msw: needs python3-numpy: apt-get install python3-numpy", file=sys.stderr)
+    sys.exit(4)
 
 MAGIC = b"\x89MSW\r\n\x1a\n"
 VERSION = 1
@@ -33,6 +40,8 @@ MAX_FACTS = 65536
 MAX_TENSORS = 4096
 MIN_TENSORS = 5
 MAX_CHANNELS = 4096
+MAX_BLOCKS = 256
+MAX_SUM = float(np.finfo(np.float32).max) / 2
 MAX_FILE = 1 << 30
 
 PADDINGS = ("symmetric", "same")
@@ -267,6 +276,8 @@ def layers(model: Model) -> list:
     index = 0
     while queue.next_name().startswith("block."):
         block = f"block.{index}"
+        if index == MAX_BLOCKS:
+            raise FormatError(f"{queue.next_name()}: at most {MAX_BLOCKS} blocks")
         expanded = channels
         if index > 0 or queue.next_name().startswith(f"{block}.expand."):
             found.append(queue.take_layer(f"{block}.expand", (None, channels)))
@@ -319,15 +330,49 @@ def _check_facts(facts: dict) -> None:
         raise FormatError(f"{size} bytes of facts, at most {MAX_FACTS}")
 
 
-def _check_values(model: Model, found: list) -> None:
+def _check_values(model: Model) -> None:
     for tensor in model.tensors:
         scales = np.zeros(1) if tensor.scales is None else tensor.scales
         if not (np.isfinite(scales).all() and np.isfinite(tensor.values()).all()):
             raise FormatError(f"{tensor.name}: holds a value that is not finite")
+
+
+def _largest_input(model: Model) -> float:
+    """The largest magnitude of an input value, f32((v/255 - mean) / std)."""
+    table = np.arange(256)[:, None] / 255
+    with np.errstate(over="ignore"):
+        values = ((table - np.array(model.mean)) / np.array(model.std)).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise FormatError("mean and std give input values that are not finite")
+    return float(np.abs(values).max())
+
+
+def _largest_sum(layer: Layer, epsilon: float, bound: float) -> float:
+    """The largest magnitude that an output of the layer can reach where no input exceeds bound."""
+    weight, bias = fold(layer, epsilon)
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise FormatError(f"{layer.name}: not finite after folding BatchNorm")
+    rows = np.abs(weight.reshape(len(weight), -1).astype(np.float64))
+    sums = np.add.accumulate(rows, axis=1)[:, -1]  # in the order of the row
+    return float((np.abs(bias.astype(np.float64)) + sums * bound).max())
+
+
+def _check_sums(model: Model, found: list) -> None:
+    """No picture can make a sum overflow: FORMAT.md, "No overflow"."""
+    bound, block_input, current = _largest_input(model), 0.0, ""
     for layer in found:
-        if layer.bn is not None and not all(np.isfinite(x).all()
-                                            for x in fold(layer, model.epsilon)):
-            raise FormatError(f"{layer.name}: not finite after folding BatchNorm")
+        block, _, part = layer.name.rpartition(".")
+        if block != current:
+            current, block_input = block, bound
+        reach = _largest_sum(layer, model.epsilon, bound)
+        if not reach < MAX_SUM:
+            raise FormatError(f"{layer.weight.name}: a sum could overflow")
+        bound = reach if part == "project" else 6.0
+        if layer.residual:
+            bound += block_input
+            if not bound < MAX_SUM:
+                raise FormatError(f"{layer.weight.name}: with the block's input added, a sum could "
+                                  "overflow")
 
 
 def check(model: Model) -> None:
@@ -341,7 +386,8 @@ def check(model: Model) -> None:
     if model.input_size % product:
         raise FormatError(f"input size {model.input_size} is no multiple of {product}, "
                           "the product of all strides")
-    _check_values(model, found)
+    _check_values(model)
+    _check_sums(model, found)
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -463,9 +509,12 @@ def unpack(data: bytes) -> Model:
 def read(path: str) -> Model:
     """The model in the file at path; FormatError or OSError where there is none."""
     with open(path, "rb") as file:
-        data = file.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise FormatError(f"more than {MAX_FILE} bytes")
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise FormatError("no regular file")
+        if found.st_size > MAX_FILE:
+            raise FormatError(f"more than {MAX_FILE} bytes")
+        data = file.read(found.st_size)
     return unpack(data)
 
 
@@ -509,10 +558,25 @@ def pack(model: Model) -> bytes:
     return bytes(data)
 
 
-def write(path: str, model: Model) -> None:
-    """Writes the model's file: beside path first, then renamed, so that path is never half a file.
-    FormatError where the model is not valid, OSError where it cannot be written."""
+def _is_regular_or_new(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def write(path: str, model: Model) -> int:
+    """Writes the model's file and gives its size: beside path first, then renamed, so that path is
+    never half a file. A pipe or a device is written into as it is, a link keeps leading where it
+    did. FormatError where the model is not valid, OSError where it cannot be written."""
     data = pack(model)
+    if not _is_regular_or_new(path):
+        with open(path, "wb", buffering=0) as file:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left):]
+        return len(data)
+    path = os.path.realpath(path)
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -525,6 +589,7 @@ def write(path: str, model: Model) -> None:
     except BaseException:
         os.unlink(beside)
         raise
+    return len(data)
 
 
 # -- The command ---------------------------------------------------------------------------------

@@ -1,16 +1,19 @@
 """The neutral description of a MobileNetV2 checkpoint, whatever file it came from.
 
 Takes the convolutions in the order in which a picture passes them, with the names that their
-tensors have in the source; gives Layer objects. In order: the description, grouping into stem,
-blocks and head with all shapes checked, what follows from the shapes (width) or from the number of
-blocks (strides, where the source does not hold them).
+tensors have in the source; gives Layer objects. In order: the description, a source's bytes, grouping
+into stem, blocks and head with all shapes checked, what follows from the shapes (width) or from the
+number of blocks (strides, where the source does not hold them).
 """
 
+import os
+import stat
 from dataclasses import dataclass
 
 import numpy as np
 
 LARGEST_CHANNELS = 4096  # weights/FORMAT.md
+LARGEST_FILE = 1 << 31
 
 # Output channels of the 17 blocks at width 1.0, and which of them have stride 2.
 BLOCK_CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
@@ -26,8 +29,8 @@ class SourceError(Exception):
 class Conv:
     """A convolution as the source holds it, its weight already in the .msw file's layout.
 
-    `name` is the weight's name in the source. Stride, source and added are None where the source
-    does not say.
+    `name` is the weight's name in the source. Stride, source, added and relu6 are None where the
+    source does not say.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Conv:
     stride: int = None
     source: object = None  # identifies what goes in
     added: object = None  # identifies what is added to the output
+    relu6: bool = None  # whether ReLU6 follows
 
 
 @dataclass
@@ -62,6 +66,22 @@ class Network:
         return sum(layer.name.endswith(".depthwise") for layer in self.layers)
 
 
+def open_source(path):
+    """The file, opened; a pipe, which would block here, is none."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise SourceError("this is no regular file")
+    return open(path, "rb")
+
+
+def read_source(path):
+    """The file's bytes; memory is taken for what is there, not for what might be."""
+    with open_source(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST_FILE:
+            raise SourceError(f"the file has more than {LARGEST_FILE} bytes")
+        return file.read(size)
+
+
 def shaped(tensors, name, shape):
     """The tensor of this name, which must have this shape (None: any extent)."""
     if name not in tensors:
@@ -73,7 +93,7 @@ def shaped(tensors, name, shape):
     return tensors[name]
 
 
-def _fit(conv, kind, channels):
+def _fit(conv, kind, channels, relu6=True):
     """The convolution is of this kind and takes this many channels; says which tensor does not fit."""
     rank, wanted = {"stem": (4, "any, 3, 3, 3"), "depthwise": (3, f"{channels}, 3, 3"),
                     "pointwise": (2, f"any, {channels}")}[kind]
@@ -88,6 +108,9 @@ def _fit(conv, kind, channels):
     if not fits:
         raise SourceError(f"tensor {conv.name} does not fit: [{wanted}] should stand here, it has "
                           f"{list(got)}")
+    if conv.relu6 not in (None, relu6):
+        raise SourceError(f"behind tensor {conv.name}: {'no ReLU6' if relu6 else 'ReLU6'}, a "
+                          f"MobileNetV2 has {'one' if relu6 else 'none'} there")
     if kind == "pointwise" and conv.stride not in (None, 1):
         raise SourceError(f"tensor {conv.name}: a 1 x 1 convolution with stride {conv.stride}")
     parts = (conv.weight, *(conv.bn or ()), *(() if conv.bias is None else (conv.bias,)))
@@ -126,11 +149,11 @@ def assemble(convs, padding=None, input_size=None, has_graph=False):
     """Groups the convolutions into a Network, or names the first tensor that does not fit."""
     rest = list(convs)
 
-    def take(kind, channels=0):
+    def take(kind, channels=0, relu6=True):
         if not rest:
             raise SourceError(f"the source ends where a {kind} convolution should follow")
         conv = rest.pop(0)
-        return conv, _fit(conv, kind, channels)
+        return conv, _fit(conv, kind, channels, relu6)
 
     stem, channels = take("stem")
     layers = [_layer("stem", stem, _stride(stem, 2))]
@@ -146,7 +169,7 @@ def assemble(convs, padding=None, input_size=None, has_graph=False):
         conv, _ = take("depthwise", expanded)
         stride = _stride(conv, 2 if block in BLOCKS_WITH_STRIDE_2 else 1)
         layers.append(_layer(f"block.{block}.depthwise", conv, stride))
-        project, outputs = take("pointwise", expanded)
+        project, outputs = take("pointwise", expanded, relu6=False)
         _check_addition(first, project, stride, channels, has_graph)
         layers.append(_layer(f"block.{block}.project", project))
         channels = outputs

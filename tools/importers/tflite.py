@@ -10,10 +10,9 @@ import struct
 
 import numpy as np
 
-from .network import Conv, SourceError, assemble
+from .network import Conv, SourceError, assemble, read_source
 
 IDENTIFIER = b"TFL3"
-LARGEST_FILE = 1 << 31
 LARGEST_COUNT = 65536
 DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "<u1", 4: "<i8", 7: "<i2", 9: "<i1"}
 NUMBERS = {"ADD": 0, "AVERAGE_POOL_2D": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6,
@@ -218,6 +217,7 @@ class _Walk:
         elif kernel != (1, 1) or depthwise or self.pads:
             raise SourceError(f"tensor {name} does not fit: a kernel of {kernel[0]} x {kernel[1]}")
         self._activation(options, at - 1, (0, 3), name)
+        relu6 = options.number(at - 1, "b") == 3
         bias = None
         if len(inputs) > 2 and inputs[2] >= 0:
             held = self._constant(inputs, 2)
@@ -226,7 +226,7 @@ class _Walk:
                 raise SourceError(f"tensor {held.name} has shape {list(bias.shape)}, "
                                   f"not [{values.shape[0]}]")
         self.convs.append(Conv(name, np.ascontiguousarray(values), None, bias, strides[0],
-                               self.current))
+                               self.current, relu6=relu6))
 
     def _pad(self, inputs):
         pads = self._constant(inputs, 1).integers_or_floats()
@@ -241,6 +241,12 @@ class _Walk:
             raise SourceError(f"ADD of {self._tensor(self.current).name}: no residual of a block")
         self._activation(options, 0, (0,), self.convs[-1].name)
         self.convs[-1].added = others[0]
+
+    def _relu6(self):
+        if not self.convs or self.convs[-1].relu6 or self.convs[-1].added is not None:
+            raise SourceError(f"RELU6 behind {self._tensor(self.current).name}: a MobileNetV2 has "
+                              "none there")
+        self.convs[-1].relu6 = True
 
     def _step(self, operator):
         """One operator; true where the pooling is reached."""
@@ -268,7 +274,9 @@ class _Walk:
             self._pad(inputs)
         elif kind == "ADD":
             self._add(inputs, options)
-        elif kind not in ("QUANTIZE", "DEQUANTIZE", "RELU6"):
+        elif kind == "RELU6":
+            self._relu6()
+        elif kind not in ("QUANTIZE", "DEQUANTIZE"):
             raise SourceError(f"{kind} behind {self._tensor(self.current).name}: a MobileNetV2 has "
                               "none there")
         self.current = outputs[0]
@@ -286,10 +294,7 @@ def recognises(path, head):
 
 
 def load(path):
-    with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise SourceError(f"the file has more than {LARGEST_FILE} bytes")
+    data = read_source(path)
     if data[4:8] != IDENTIFIER:
         raise SourceError("this is no TFLite model (bytes 4 to 7 are not TFL3)")
     return _Walk(data).run()

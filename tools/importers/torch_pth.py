@@ -2,12 +2,13 @@
 
 Both of torch's files are read: the zip of today and the row of pickles of before 1.6. Nothing in
 the pickle is executed: only the opcodes and the few globals that a state dict needs are known, and
-what they build are plain records here; anything else is refused by its name. A storage's size is
-checked against the bytes that are there before any array is made.
+what they build are plain records here; anything else is refused by its name. A pickle of 300 bytes can
+build a value that takes years to hash or to print, so keys are short text or numbers, and no value is
+hashed, compared or put into a message before its type is known. A storage's size is checked against the
+bytes that are there before any array is made.
 In order: the pickle, the two files, tensors from storages, torchvision's names.
 """
 
-import collections
 import io
 import pickle
 import re
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .network import Conv, SourceError, assemble, shaped
+from .network import Conv, SourceError, assemble, read_source, shaped
 
 ZIP = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LARGEST_PICKLE = 16 << 20
-LARGEST_FILE = 1 << 31
+LARGEST_KEY = 512  # characters of a name
+LARGEST_RANK = 8
 STORAGES = {
     "FloatStorage": "f4", "HalfStorage": "f2", "DoubleStorage": "f8", "BFloat16Storage": "bfloat16",
     "LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1",
@@ -58,17 +60,48 @@ class _Tensor:
     strides: tuple
 
 
+def _is_text(value):
+    return type(value) is str and len(value) <= LARGEST_KEY
+
+
+def _is_size(value):
+    return type(value) is int and 0 <= value < 1 << 40
+
+
+def _is_sizes(value):
+    return type(value) is tuple and len(value) <= LARGEST_RANK and all(map(_is_size, value))
+
+
+def _key(value):
+    """A dictionary's key, once it is known to be quick to hash."""
+    if _is_text(value) or (type(value) is int and value.bit_length() <= 64):
+        return value
+    raise SourceError("the pickle holds a dictionary whose keys are neither names nor numbers")
+
+
 def _tensor(storage, offset, shape, strides, *_):
-    numbers = (offset, *shape, *strides)
-    if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > 8:
+    if not isinstance(storage, _Storage) or not _is_size(offset) or not _is_sizes(shape) \
+            or not _is_sizes(strides) or len(shape) != len(strides):
         raise SourceError("the pickle builds a tensor that is none")
-    if not all(isinstance(n, int) and 0 <= n < 1 << 40 for n in numbers):
-        raise SourceError(f"the pickle builds a tensor of shape {shape}, strides {strides}")
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+    return _Tensor(storage, offset, shape, strides)
+
+
+def _tensor_v1(storage, offset, shape, strides):
+    """What torch before 0.4 wrote."""
+    return _tensor(storage, offset, shape, strides)
+
+
+def _dictionary(pairs=()):
+    """An OrderedDict; Python 2 pickled its pairs as a list of lists."""
+    if type(pairs) not in (list, tuple) or not all(type(p) in (list, tuple) and len(p) == 2
+                                                   for p in pairs):
+        raise SourceError("the pickle builds a dictionary that is none")
+    return {_key(key): value for key, value in pairs}
 
 
 _CALLS = {
-    "collections.OrderedDict": lambda pairs=(): collections.OrderedDict(pairs),
+    "collections.OrderedDict": _dictionary,
+    "torch._utils._rebuild_tensor": _tensor_v1,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
 }
@@ -86,40 +119,78 @@ class _Unpickler(pickle._Unpickler):
                  for name in OPCODES}
 
     def find_class(self, module, name):
-        full = f"{module}.{name}"
+        full = f"{module:.60}.{name:.60}"
         if full in _CALLS or (module == "torch" and name in STORAGES):
             return _Global(full)
-        raise SourceError(f"the pickle asks for {full!r:.120}, which no state dict needs")
+        hint = ""
+        if module.startswith(("torchvision.", "__main__", "timm.", "torch.nn", "__torch__")):
+            hint = ": this is a whole model; save model.state_dict() instead"
+        raise SourceError(f"the pickle asks for {full!r}, which no state dict needs{hint}")
 
     def persistent_load(self, pid):
-        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
+        if type(pid) is not tuple or len(pid) < 5 or not _is_text(pid[0]) or pid[0] != "storage":
             raise SourceError("the pickle names something outside that is no storage")
         kind = pid[1].name.removeprefix("torch.") if isinstance(pid[1], _Global) else ""
-        if kind not in STORAGES or not isinstance(pid[4], int) or (len(pid) > 5 and pid[5]):
+        if kind not in STORAGES or not _is_text(pid[2]) or not _is_size(pid[4]) \
+                or (len(pid) > 5 and pid[5] is not None):
             raise SourceError("the pickle names a storage of an unknown kind")
-        return _Storage(kind, str(pid[2]), pid[4])
+        self.kinds[pid[2]] = kind
+        return _Storage(kind, pid[2], pid[4])
 
     def load_reduce(self):
         arguments, function = self.stack.pop(), self.stack.pop()
-        if not isinstance(function, _Global) or function.name not in _CALLS:
+        if not isinstance(function, _Global) or function.name not in _CALLS \
+                or type(arguments) is not tuple:
             raise SourceError("the pickle calls something that no state dict needs")
-        self.append(_CALLS[function.name](*arguments))
+        self.append(self._paid(_CALLS[function.name], arguments))
+
+    def _paid(self, function, arguments):
+        """The call, unless the pickle copies more pairs than any honest one holds."""
+        self.copied += sum(len(a) for a in arguments if type(a) is list)
+        if self.copied > LARGEST_PICKLE:
+            raise SourceError("the pickle copies one list again and again")
+        return function(*arguments)
 
     def load_build(self):
         """An OrderedDict's own attributes (`_metadata`) say nothing about the network."""
         self.stack.pop()
 
+    def _set(self, items):
+        target = self.stack[-1]
+        if type(target) is not dict or len(items) % 2:
+            raise SourceError("the pickle fills something that is no dictionary")
+        for key, value in zip(items[::2], items[1::2]):
+            target[_key(key)] = value
+
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def load_setitems(self):
+        self._set(self.pop_mark())
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append({})
+        self._set(items)
+
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
 
 
-def _unpickle(stream):
+def _unpickle(stream, kinds=None):
+    """The object; `kinds` receives the kind of every storage that the pickle names, by its key."""
     try:
-        return _Unpickler(stream).load()
+        reader = _Unpickler(stream)
+        reader.kinds, reader.copied = {} if kinds is None else kinds, 0
+        return reader.load()
     except SourceError:
         raise
     except Exception as error:  # a damaged pickle may trip the interpreter anywhere
-        raise SourceError(f"the pickle is damaged ({type(error).__name__}: {error})") from None
+        raise SourceError(f"the pickle is damaged ({type(error).__name__}: {error!s:.100})") from None
 
 
 # ---- the two files -------------------------------------------------------------------------------
@@ -166,25 +237,30 @@ def _read_zip(data):
 
 def _read_legacy(data):
     stream = io.BytesIO(data)
-    if _unpickle(stream) != LEGACY_MAGIC:
+    magic = _unpickle(stream)
+    if type(magic) is not int or magic != LEGACY_MAGIC:
         raise SourceError("this is no file of torch.save (zip or pickle)")
-    version, system, found, keys = (_unpickle(stream) for _ in range(4))
-    if version != 1001 or not isinstance(system, dict) or not isinstance(keys, list):
-        raise SourceError(f"a file of torch.save of protocol {version!r:.40}, known is 1001")
-    order = "<" if system.get("little_endian", True) else ">"
+    version, system, kinds = _unpickle(stream), _unpickle(stream), {}
+    found, keys = _unpickle(stream, kinds), _unpickle(stream)
+    if type(version) is not int or version != 1001 or type(system) is not dict:
+        raise SourceError("a file of torch.save of another protocol than 1001")
+    if type(keys) is not list or not all(map(_is_text, keys)):
+        raise SourceError("the pickle's list of storages is none")
+    order = ">" if system.get("little_endian", True) is False else "<"
     at, places = stream.tell(), {}
-    sizes = {x.storage.key: _itemsize(x.storage.kind) for x in _unwrapped(found).values()
-             if isinstance(x, _Tensor)}
-    for key in map(str, keys):
+    for key in keys:
         if len(data) - at < 8:
-            raise SourceError(f"the file ends before storage {key[:40]}")
+            raise SourceError(f"the file ends before storage {key:.40}")
         count = struct.unpack_from(order + "q", data, at)[0]
         at += 8
-        # A storage that no tensor uses has an unknown size: nothing behind it can be found.
-        if key not in sizes or not 0 <= count <= (len(data) - at) // sizes[key]:
-            raise SourceError(f"storage {key[:40]} of {count} values does not fit into the file")
-        places[key] = data[at : at + count * sizes[key]]
-        at += count * sizes[key]
+        # A storage that the pickle does not name has an unknown size: nothing behind it can be found.
+        if key not in kinds:
+            raise SourceError(f"storage {key:.40} belongs to nothing in the file")
+        size = _itemsize(kinds[key])
+        if not 0 <= count <= (len(data) - at) // size:
+            raise SourceError(f"storage {key:.40} of {count} values does not fit into the file")
+        places[key] = memoryview(data)[at : at + count * size]
+        at += count * size
 
     def bytes_of(storage):
         if storage.key not in places:
@@ -224,11 +300,11 @@ def _unwrapped(found):
     """The state dict inside what training scripts put around it."""
     for _ in range(4):
         inner = [found[key] for key in ("state_dict", "model", "model_state_dict", "net")
-                 if isinstance(found, dict) and isinstance(found.get(key), dict)]
+                 if type(found) is dict and type(found.get(key)) is dict]
         if not inner:
             break
         found = inner[0]
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    if type(found) is not dict or not all(type(key) is str for key in found):
         raise SourceError("the pickle holds no state dict (names and their tensors)")
     while found and all(key.startswith(("module.", "model.")) for key in found):
         found = {key.partition(".")[2]: value for key, value in found.items()}
@@ -285,10 +361,7 @@ def recognises(path, head):
 
 
 def load(path):
-    with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise SourceError(f"the file has more than {LARGEST_FILE} bytes")
+    data = read_source(path)
     found, bytes_of, order = (_read_zip if data.startswith(ZIP) else _read_legacy)(data)
     tensors = {}
     for name, tensor in _unwrapped(found).items():
