@@ -35,9 +35,9 @@ PRESETS = {
               "resample": "bilinear", **HALF},
     "tfhub": {"padding": "same", "epsilon": 1e-3, "input_size": 224, "geometry": "squash",
               "resample": "bilinear", **HALF},
+    "transformers": {"padding": "same", "epsilon": 1e-3, "input_size": 224, "geometry": "crop:256",
+                     "resample": "bilinear", **HALF},
 }
-# The preset that is assumed for a kind of file.
-ASSUMED = {"torch_pth": "torchvision-v1", "tflite": "tfhub"}
 
 
 class Usage(Exception):
@@ -68,6 +68,8 @@ def parse_options():
     add("-o", "--output", metavar="FILE.msw", required=True)
     add("--type", choices=msw.TYPES, default="f32", help="how weights are stored (f32)")
     add("--preset", choices=PRESETS, help="whose conventions the model follows")
+    add("--backbone", action="store_true",
+        help="take the MobileNetV2 out of a detection or segmentation model")
     add("--input-size", type=int, metavar="N", help="side of the input, a multiple of 32")
     add("--geometry", metavar="squash|crop[:S]|pad[:RRGGBB]", help="how a picture becomes square")
     add("--resample", choices=msw.RESAMPLINGS)
@@ -80,22 +82,22 @@ def parse_options():
     return parser.parse_args()
 
 
-def load(path):
-    """The network of a checkpoint, and the name of its kind of file."""
+def load(path, backbone):
+    """The network of a checkpoint."""
     with open_source(path) as file:
         head = file.read(64)
     for importer in importers.IMPORTERS:
         if importer.recognises(path, head):
-            return importer.load(path), importer.__name__.rpartition(".")[2]
-    raise SourceError("this is neither a PyTorch .pth nor a TensorFlow Lite .tflite file")
+            return importer.load(path, backbone)
+    raise SourceError(f"this is none of the files that are read: {importers.FORMATS}")
 
 
-def decide(options, network, kind):
+def decide(options, network):
     """Each setting's value, and where it comes from: an option, the source, the preset."""
-    preset = options.preset or ASSUMED[kind]
+    preset = options.preset or network.preset
     origin = f"preset {preset}" if options.preset else f"assumed, as {preset}"
     settings = {key: (value, origin) for key, value in PRESETS[preset].items()}
-    for key in ("padding", "input_size"):
+    for key in ("padding", "input_size", "epsilon"):
         found = getattr(network, key)
         if found is not None:
             settings[key] = (found, "the source")
@@ -108,8 +110,8 @@ def decide(options, network, kind):
         given = getattr(options, key)
         if given is None:
             continue
-        if settings[key][1] == "the source" and key == "padding" and given != settings[key][0]:
-            raise Usage(f"--padding {given}: the source says {settings[key][0]}")
+        if settings[key][1] == "the source" and key != "input_size" and given != settings[key][0]:
+            raise Usage(f"--{key} {given}: the source says {settings[key][0]}")
         settings[key] = (given, "an option")
     return settings
 
@@ -170,6 +172,10 @@ def report(options, network, settings, size):
     print(f"  {'normalisation':<14}{folded}  (the source)")
     strides = "the source" if network.has_graph else "assumed, as the paper has them"
     print(f"  {'strides':<14}2 in the stem and where a stage shrinks  ({strides})")
+    for note in network.notes:
+        print(f"  {'note':<14}{note}")
+    if not any(layer.bn for layer in network.layers):
+        settings = {key: value for key, value in settings.items() if key != "epsilon"}
     for key, (value, origin) in settings.items():
         text = ", ".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
         print(f"  {key.replace('_', ' '):<14}{text}  ({origin})")
@@ -186,8 +192,8 @@ def fail(name, cause, status):
 def main():
     options = parse_options()
     try:
-        network, kind = load(options.source)
-        settings = decide(options, network, kind)
+        network = load(options.source, options.backbone)
+        settings = decide(options, network)
         model = build(options, network, settings)
     except Usage as error:
         print(f"export_weights: {error}", file=sys.stderr)

@@ -1,10 +1,11 @@
 """One module for each kind of checkpoint; `network` is what all of them hand on.
 
-An importer has `recognises(path, head)`, told the file's first bytes, and `load(path)`, which gives
-a network.Network or raises network.SourceError. A further format is one more file and one more name
-in IMPORTERS.
+An importer has `recognises(path, head)`, told the file's first bytes (none of a folder), and `load(path,
+backbone)`, which gives a network.Network or raises network.SourceError; with `backbone` true it takes the
+MobileNetV2 out of something larger. A further format is one more file and one more name in IMPORTERS.
 """
 
-from . import tflite, torch_pth
+from . import safetensors, tflite, torch_pth
 
-IMPORTERS = (torch_pth, tflite)
+IMPORTERS = (safetensors, torch_pth, tflite)
+FORMATS = ".pth, .safetensors, .tflite"

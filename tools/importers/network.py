@@ -8,7 +8,7 @@ number of blocks (strides, where the source does not hold them).
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class Network:
     padding: str = None
     input_size: int = None
     has_graph: bool = False  # whether strides and additions stood in the source
+    epsilon: float = None
+    preset: str = None  # whose conventions the source seems to follow
+    notes: list = field(default_factory=list)  # what the user should know, a line each
 
     @property
     def blocks(self):
@@ -80,6 +83,12 @@ def read_source(path):
         if size > LARGEST_FILE:
             raise SourceError(f"the file has more than {LARGEST_FILE} bytes")
         return file.read(size)
+
+
+def is_shape(value):
+    """A short list of extents, each at least 1, whose product cannot be huge."""
+    return type(value) in (list, tuple) and len(value) <= 8 and all(
+        type(n) is int and 0 <= n <= LARGEST_FILE for n in value)
 
 
 def shaped(tensors, name, shape):
@@ -155,6 +164,7 @@ def assemble(convs, padding=None, input_size=None, has_graph=False):
         conv = rest.pop(0)
         return conv, _fit(conv, kind, channels, relu6)
 
+    strides_known = all(c.stride for c in convs if c.weight.ndim == 3)
     stem, channels = take("stem")
     layers = [_layer("stem", stem, _stride(stem, 2))]
     block = 0
@@ -165,6 +175,9 @@ def assemble(convs, padding=None, input_size=None, has_graph=False):
             if block == 0 and expanded != channels:
                 raise SourceError(f"tensor {conv.name} expands {channels} channels to {expanded}; "
                                   "the first block of a MobileNetV2 does not")
+            if expanded % channels:
+                raise SourceError(f"tensor {conv.name} expands {channels} channels to {expanded}, "
+                                  "no multiple: channels were pruned")
             layers.append(_layer(f"block.{block}.expand", conv))
         conv, _ = take("depthwise", expanded)
         stride = _stride(conv, 2 if block in BLOCKS_WITH_STRIDE_2 else 1)
@@ -176,7 +189,7 @@ def assemble(convs, padding=None, input_size=None, has_graph=False):
         block += 1
     head, _ = take("pointwise", channels)
     layers.append(_layer("head", head))
-    if not has_graph and block != len(BLOCK_CHANNELS):
+    if not has_graph and block != len(BLOCK_CHANNELS) and not strides_known:
         raise SourceError(f"{block} blocks: the strides are known for {len(BLOCK_CHANNELS)} only, "
                           "and this kind of file does not hold them")
     return Network(layers, padding, input_size, has_graph)

@@ -285,7 +285,9 @@ class _Walk:
     def run(self):
         for operator in self.operators:
             if self._step(operator):
-                return assemble(self.convs, self.padding, self.input_size, has_graph=True)
+                found = assemble(self.convs, self.padding, self.input_size, has_graph=True)
+                found.preset = "tfhub"
+                return found
         raise SourceError("there is no pooling behind the last convolution")
 
 
@@ -293,7 +295,7 @@ def recognises(path, head):
     return head[4:8] == IDENTIFIER or path.endswith(".tflite")
 
 
-def load(path):
+def load(path, backbone):
     data = read_source(path)
     if data[4:8] != IDENTIFIER:
         raise SourceError("this is no TFLite model (bytes 4 to 7 are not TFL3)")

@@ -1,4 +1,4 @@
-"""PyTorch state dicts (.pth) with torchvision's names, read without torch.
+"""PyTorch state dicts (.pth) with torchvision's, timm's or transformers' names, read without torch.
 
 Both of torch's files are read: the zip of today and the row of pickles of before 1.6. Nothing in
 the pickle is executed: only the opcodes and the few globals that a state dict needs are known, and
@@ -6,19 +6,19 @@ what they build are plain records here; anything else is refused by its name. A 
 build a value that takes years to hash or to print, so keys are short text or numbers, and no value is
 hashed, compared or put into a message before its type is known. A storage's size is checked against the
 bytes that are there before any array is made.
-In order: the pickle, the two files, tensors from storages, torchvision's names.
+In order: the pickle, the two files, tensors from storages, the network.
 """
 
 import io
 import pickle
-import re
 import struct
 import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from .network import Conv, SourceError, assemble, read_source, shaped
+from . import names
+from .network import SourceError, read_source
 
 ZIP = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -299,81 +299,28 @@ def _array(name, tensor, bytes_of, order):
 def _unwrapped(found):
     """The state dict inside what training scripts put around it."""
     for _ in range(4):
-        inner = [found[key] for key in ("state_dict", "model", "model_state_dict", "net")
+        inner = [found[key] for key in ("state_dict", "model", "model_state_dict", "net", "network",
+                                       "backbone")
                  if type(found) is dict and type(found.get(key)) is dict]
         if not inner:
             break
         found = inner[0]
     if type(found) is not dict or not all(type(key) is str for key in found):
         raise SourceError("the pickle holds no state dict (names and their tensors)")
-    while found and all(key.startswith(("module.", "model.")) for key in found):
-        found = {key.partition(".")[2]: value for key, value in found.items()}
     return found
 
 
-# ---- torchvision's names -------------------------------------------------------------------------
-
-
-def _conv(tensors, used, name, shape, bn_name):
-    """A convolution with whatever stands beside its weight: a bias, a BatchNorm."""
-    weight = shaped(tensors, f"{name}.weight", shape)
-    outputs = (weight.shape[0],)
-    used.add(f"{name}.weight")
-    bias = bn = None
-    if f"{name}.bias" in tensors:
-        bias = shaped(tensors, f"{name}.bias", outputs)
-        used.add(f"{name}.bias")
-    parts = [f"{bn_name}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
-    if any(part in tensors for part in parts):
-        bn = tuple(shaped(tensors, part, outputs) for part in parts)
-        used.update(parts)
-    if len(shape) == 4 and shape[1:] == (3, 3, 3):
-        weight = weight.transpose(0, 2, 3, 1)
-    else:
-        weight = weight[:, 0] if shape[2] == 3 else weight[:, :, 0, 0]
-    return Conv(f"{name}.weight", np.ascontiguousarray(weight), bn, bias)
-
-
-def _convs(tensors, used):
-    """features.0 is the stem, features.1 and on are the blocks, the last one is the head."""
-    numbers = {int(m[1]) for m in (re.match(r"features\.(\d{1,4})\.", n) for n in tensors) if m}
-    last = max(numbers, default=0)
-    convs = [_conv(tensors, used, "features.0.0", (None, 3, 3, 3), "features.0.1")]
-    for index in range(1, last):
-        channels, at = convs[-1].weight.shape[0], f"features.{index}.conv"
-        # The first block has no expansion, except in variants that keep one at t = 1.
-        expands = index > 1 or f"{at}.2.weight" in tensors and tensors[f"{at}.2.weight"].ndim == 4
-        if expands:
-            convs.append(_conv(tensors, used, f"{at}.0.0", (None, channels, 1, 1), f"{at}.0.1"))
-            channels = convs[-1].weight.shape[0]
-        step = 1 if expands else 0
-        convs.append(_conv(tensors, used, f"{at}.{step}.0", (channels, 1, 3, 3), f"{at}.{step}.1"))
-        convs.append(_conv(tensors, used, f"{at}.{step + 1}", (None, channels, 1, 1),
-                           f"{at}.{step + 2}"))
-    channels = convs[-1].weight.shape[0]
-    name = f"features.{last}"
-    convs.append(_conv(tensors, used, f"{name}.0", (None, channels, 1, 1), f"{name}.1"))
-    return convs
+# ---- the network ---------------------------------------------------------------------------------
 
 
 def recognises(path, head):
     return head.startswith(ZIP) or head[:1] == b"\x80" or path.endswith((".pth", ".pt"))
 
 
-def load(path):
+def load(path, backbone):
     data = read_source(path)
     found, bytes_of, order = (_read_zip if data.startswith(ZIP) else _read_legacy)(data)
-    tensors = {}
-    for name, tensor in _unwrapped(found).items():
-        if name.startswith("classifier.") or name.endswith(".num_batches_tracked"):
-            continue
-        if not name.startswith("features.") or not isinstance(tensor, _Tensor):
-            raise SourceError(f"tensor {name:.120} does not fit: torchvision's MobileNetV2 has "
-                              "features.* and classifier.* only")
-        tensors[name] = _array(name, tensor, bytes_of, order)
-    used = set()
-    convs = _convs(tensors, used)
-    for name in tensors:
-        if name not in used:
-            raise SourceError(f"tensor {name:.120} does not fit: a MobileNetV2 has none of this name")
-    return assemble(convs)
+    tensors = {name: _array(name, tensor, bytes_of, order)
+               for name, tensor in _unwrapped(found).items()
+               if isinstance(tensor, _Tensor) and not name.endswith(".num_batches_tracked")}
+    return names.network(tensors, backbone)
