@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import struct
 import sys
 
 try:
@@ -88,7 +89,11 @@ def load(path, backbone):
         head = file.read(64)
     for importer in importers.IMPORTERS:
         if importer.recognises(path, head):
-            return importer.load(path, backbone)
+            try:
+                return importer.load(path, backbone)
+            except (LookupError, ValueError, TypeError, ArithmeticError, struct.error) as error:
+                # What an importer does not foresee in a damaged file trips it somewhere.
+                raise SourceError(f"the file is damaged ({error!s:.120})") from None
     raise SourceError(f"this is none of the files that are read: {importers.FORMATS}")
 
 

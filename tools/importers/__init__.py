@@ -5,7 +5,7 @@ backbone)`, which gives a network.Network or raises network.SourceError; with `b
 MobileNetV2 out of something larger. A further format is one more file and one more name in IMPORTERS.
 """
 
-from . import safetensors, tflite, torch_pth
+from . import onnx, safetensors, tflite, torch_pth
 
-IMPORTERS = (safetensors, torch_pth, tflite)
-FORMATS = ".pth, .safetensors, .tflite"
+IMPORTERS = (onnx, safetensors, torch_pth, tflite)
+FORMATS = ".pth, .safetensors, .onnx, .tflite"

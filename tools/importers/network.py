@@ -62,6 +62,7 @@ class Network:
     has_graph: bool = False  # whether strides and additions stood in the source
     epsilon: float = None
     preset: str = None  # whose conventions the source seems to follow
+    output: str = None  # the tensor that is pooled, where the source has a graph
     notes: list = field(default_factory=list)  # what the user should know, a line each
 
     @property
@@ -154,9 +155,23 @@ def _is_pointwise(conv):
     return conv.weight.ndim == 2
 
 
-def assemble(convs, padding=None, input_size=None, has_graph=False):
-    """Groups the convolutions into a Network, or names the first tensor that does not fit."""
-    rest = list(convs)
+def _cut(convs):
+    """The convolutions up to the head: the 1 x 1 behind a block that no depthwise one follows."""
+    at = 1
+    while at + 1 < len(convs):
+        if convs[at].weight.ndim == 3:
+            at += 2
+        elif convs[at + 1].weight.ndim == 3:
+            at += 3
+        else:
+            break
+    return convs[:at + 1]
+
+
+def assemble(convs, padding=None, input_size=None, has_graph=False, backbone=False):
+    """Groups the convolutions into a Network, or names the first tensor that does not fit. With backbone,
+    what follows the head is left out."""
+    rest = _cut(convs) if backbone else list(convs)
 
     def take(kind, channels=0, relu6=True):
         if not rest:
