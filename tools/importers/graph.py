@@ -136,6 +136,7 @@ class Graph:
         self.start = start
 
     def root(self, name):
+        """The tensor whose values these are."""
         return self.alias.get(name, name)
 
     def next_nodes(self, name):

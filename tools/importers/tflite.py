@@ -1,22 +1,24 @@
-"""TFLite models: float32, float16, int8 a channel, uint8 a tensor; integers become float32.
+"""TFLite models: float32, float16, dynamic range, int8 a channel, uint8 a tensor; all become float32.
 
 A .tflite file is a FlatBuffer. The small reader here follows only the offsets that are needed and
-checks each one against the file's length. The operators are walked from the input to the pooling
-behind the last convolution; strides, padding and the residual additions are read from them.
-In order: the FlatBuffer, tensors and their values, the operators' walk.
+checks each one against the file's length. What graph.py then follows are the operators as nodes.
+In order: the FlatBuffer, tensors and their values, the operators as nodes.
 """
 
+import functools
 import struct
 
 import numpy as np
 
-from .network import Conv, SourceError, assemble, read_source
+from . import graph
+from .network import Conv, SourceError, read_source
 
 IDENTIFIER = b"TFL3"
 LARGEST_COUNT = 65536
 DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "<u1", 4: "<i8", 7: "<i2", 9: "<i1"}
 NUMBERS = {"ADD": 0, "AVERAGE_POOL_2D": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6,
-           "RELU6": 21, "PAD": 34, "MEAN": 40, "QUANTIZE": 114}
+           "MUL": 18, "RELU6": 21, "PAD": 34, "MEAN": 40, "SUB": 41, "DIV": 42, "QUANTIZE": 114,
+           "HARD_SWISH": 117}
 OPERATORS = {number: name for name, number in NUMBERS.items()}
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 PAD_SAME, PAD_VALID = 0, 1
@@ -32,6 +34,10 @@ class _Table:
         self.data, self.at = data, at
         self.fields = at - self._number("<i", at)
         self.size = self._number("<H", self.fields)
+
+    @staticmethod
+    def root(data):
+        return struct.unpack_from("<I", data)[0]
 
     def _number(self, form, at):
         if not 0 <= at <= len(self.data) - struct.calcsize(form):
@@ -132,14 +138,12 @@ class _Tensor:
             return (scales * (stored - zeros)).astype(np.float32)
 
 
-# ---- the operators' walk -------------------------------------------------------------------------
+# ---- the operators as nodes ----------------------------------------------------------------------
 
 
-class _Walk:
-    """Follows the picture through the operators and collects the convolutions."""
-
+class _Model:
     def __init__(self, data):
-        model = _Table(data, struct.unpack_from("<I", data)[0])
+        model = _Table(data, _Table.root(data))
         graphs, buffers = model.tables(2), model.tables(4)
         if not graphs:
             raise SourceError("the model holds no graph")
@@ -149,146 +153,111 @@ class _Walk:
         inputs = graphs[0].array(1, "<i4")
         if len(inputs) != 1:
             raise SourceError(f"the model has {len(inputs)} inputs, a MobileNetV2 has one")
-        self.current = int(inputs[0])
-        shape = self._tensor(self.current).shape
-        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-            raise SourceError(f"tensor {self._tensor(self.current).name} has shape {list(shape)}, "
-                              "the input of a MobileNetV2 has [1, S, S, 3]")
-        self.input_size = shape[1]
-        self.side = shape[1]
+        self.input = int(inputs[0])
         self.constants = {}  # what DEQUANTIZE makes of a stored tensor
-        self.pads = None  # what PAD has put around the current tensor
-        self.padding = None
-        self.convs = []
 
-    def _tensor(self, index):
+    def tensor(self, index):
         if not 0 <= index < len(self.tensors):
             raise SourceError(f"an operator names tensor {index} of {len(self.tensors)}")
         return self.tensors[index]
 
-    def _constant(self, inputs, place):
-        index = inputs[place]
-        return self._tensor(self.constants.get(index, index))
+    def is_stored(self, index):
+        return index >= 0 and len(self.tensor(index).buffer.array(0, "u1")) > 0
 
-    def _activation(self, options, field, wanted, name):
-        found = options.number(field, "b") if options else 0
-        if found not in wanted:
-            raise SourceError(f"behind tensor {name}: activation "
-                              f"{ACTIVATIONS.get(found, found)}, a MobileNetV2 has RELU6 or none")
+    def constant(self, index):
+        return self.tensor(self.constants.get(index, index))
 
-    def _rule(self, options, stride, name):
-        """The padding rule as far as this 3 x 3 convolution shows it; only stride 2 can."""
-        padding, pads = options.number(0, "b"), self.pads
-        self.pads = None
-        same = (1, 1) if stride == 1 or self.side % 2 else (0, 1)
-        around = same if padding == PAD_SAME and pads is None else pads or (0, 0)
-        if padding not in (PAD_SAME, PAD_VALID) or (padding == PAD_SAME and pads):
-            raise SourceError(f"tensor {name}: a padding that a MobileNetV2 does not have")
-        if around not in (same, (1, 1)):
-            raise SourceError(f"tensor {name}: {around[0]} and {around[1]} zeros around")
-        if same != (1, 1):
-            rule = "same" if around == same else "symmetric"
-            if self.padding not in (None, rule):
-                raise SourceError(f"tensor {name}: padding {rule}, {self.padding} before it")
-            self.padding = rule
-        self.side = -(-self.side // stride)
-
-    def _convolution(self, inputs, options, depthwise):
-        weight = self._constant(inputs, 1)
-        name = weight.name
-        if options is None:
-            raise SourceError(f"tensor {name}: its operator has no options")
-        strides = (options.number(1, "i"), options.number(2, "i"))
-        at = 5 if depthwise else 4
-        dilations = (options.number(at, "i", 1), options.number(at + 1, "i", 1))
-        if strides[0] != strides[1] or strides[0] not in (1, 2) or dilations != (1, 1):
-            raise SourceError(f"tensor {name}: strides {strides}, dilations {dilations}")
-        values = weight.values()
-        shape = values.shape
-        if len(shape) != 4 or (depthwise and shape[0] != 1):
-            raise SourceError(f"tensor {name} does not fit: it has shape {list(shape)}")
-        kernel = shape[1:3]
-        if depthwise:
-            values = values[0].transpose(2, 0, 1)
-        elif kernel == (1, 1):
-            values = values[:, 0, 0, :]
-        if kernel == (3, 3):
-            self._rule(options, strides[0], name)
-        elif kernel != (1, 1) or depthwise or self.pads:
-            raise SourceError(f"tensor {name} does not fit: a kernel of {kernel[0]} x {kernel[1]}")
-        self._activation(options, at - 1, (0, 3), name)
-        relu6 = options.number(at - 1, "b") == 3
-        bias = None
-        if len(inputs) > 2 and inputs[2] >= 0:
-            held = self._constant(inputs, 2)
-            bias = held.values()
-            if bias.shape != values.shape[:1]:
-                raise SourceError(f"tensor {held.name} has shape {list(bias.shape)}, "
-                                  f"not [{values.shape[0]}]")
-        self.convs.append(Conv(name, np.ascontiguousarray(values), None, bias, strides[0],
-                               self.current, relu6=relu6))
-
-    def _pad(self, inputs):
-        pads = self._constant(inputs, 1).integers_or_floats()
-        if pads.shape != (4, 2) or pads[[0, 3]].any() or (pads[1] != pads[2]).any() or self.pads:
-            raise SourceError(f"tensor {self._tensor(inputs[1]).name}: a padding that a MobileNetV2 "
-                              "does not have")
-        self.pads = (int(pads[1][0]), int(pads[1][1]))
-
-    def _add(self, inputs, options):
-        others = [index for index in inputs if index != self.current]
-        if len(inputs) != 2 or len(others) != 1 or not self.convs or self.convs[-1].added is not None:
-            raise SourceError(f"ADD of {self._tensor(self.current).name}: no residual of a block")
-        self._activation(options, 0, (0,), self.convs[-1].name)
-        self.convs[-1].added = others[0]
-
-    def _relu6(self):
-        if not self.convs or self.convs[-1].relu6 or self.convs[-1].added is not None:
-            raise SourceError(f"RELU6 behind {self._tensor(self.current).name}: a MobileNetV2 has "
-                              "none there")
-        self.convs[-1].relu6 = True
-
-    def _step(self, operator):
-        """One operator; true where the pooling is reached."""
+    def kind(self, operator):
         code = operator.number(0, "I")
         if code >= len(self.codes):
             raise SourceError(f"an operator has code {code} of {len(self.codes)}")
-        kind = OPERATORS.get(self.codes[code], f"operator {self.codes[code]}")
-        inputs = [int(index) for index in operator.array(1, "<i4")]
-        outputs = [int(index) for index in operator.array(2, "<i4")]
-        if not inputs or len(outputs) != 1:
-            raise SourceError(f"{kind} has {len(inputs)} inputs and {len(outputs)} outputs")
-        if kind == "DEQUANTIZE" and inputs[0] != self.current:
-            self.constants[outputs[0]] = inputs[0]
-            return False
-        if self.current not in inputs or (kind != "ADD" and inputs[0] != self.current):
-            raise SourceError(f"{kind} does not follow {self._tensor(self.current).name}")
-        options = operator.table(4)
-        if kind in ("MEAN", "AVERAGE_POOL_2D"):
-            return True
-        if kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            if len(inputs) < 2:
-                raise SourceError(f"{kind} without a weight")
-            self._convolution(inputs, options, kind == "DEPTHWISE_CONV_2D")
-        elif kind == "PAD" and len(inputs) == 2:
-            self._pad(inputs)
-        elif kind == "ADD":
-            self._add(inputs, options)
-        elif kind == "RELU6":
-            self._relu6()
-        elif kind not in ("QUANTIZE", "DEQUANTIZE"):
-            raise SourceError(f"{kind} behind {self._tensor(self.current).name}: a MobileNetV2 has "
-                              "none there")
-        self.current = outputs[0]
-        return False
+        return OPERATORS.get(self.codes[code], f"operator {self.codes[code]}")
 
-    def run(self):
-        for operator in self.operators:
-            if self._step(operator):
-                found = assemble(self.convs, self.padding, self.input_size, has_graph=True)
-                found.preset = "tfhub"
-                return found
-        raise SourceError("there is no pooling behind the last convolution")
+    def input_size(self):
+        shape = self.tensor(self.input).shape
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+            raise SourceError(f"tensor {self.tensor(self.input).name} has shape {list(shape)}, "
+                              "the input of a MobileNetV2 has [1, S, S, 3]")
+        return shape[1] if shape[1] > 1 else None
+
+
+def _fused(options, field, wanted, name):
+    """Whether ReLU6 is fused; refuses another activation."""
+    found = options.number(field, "b") if options else 0
+    if found not in wanted:
+        raise SourceError(f"behind tensor {name}: activation {ACTIVATIONS.get(found, found)}, a "
+                          "MobileNetV2 has RELU6 or none")
+    return found == 3
+
+
+def _conv(model, inputs, options, depthwise):
+    weight = model.constant(inputs[1])
+    name = weight.name
+    if options is None:
+        raise SourceError(f"tensor {name}: its operator has no options")
+    strides = (options.number(1, "i"), options.number(2, "i"))
+    at = 5 if depthwise else 4
+    dilations = (options.number(at, "i", 1), options.number(at + 1, "i", 1))
+    if strides[0] != strides[1] or dilations != (1, 1):
+        raise SourceError(f"tensor {name}: strides {strides}, dilations {dilations}")
+    values = weight.values()
+    kernel = values.shape[1:3]
+    if values.ndim != 4 or (depthwise and values.shape[0] != 1) \
+            or kernel not in (((3, 3),) if depthwise else ((1, 1), (3, 3))):
+        raise SourceError(f"tensor {name} does not fit: it has shape {list(values.shape)}")
+    padding = options.number(0, "b")
+    if padding not in (PAD_SAME, PAD_VALID):
+        raise SourceError(f"tensor {name}: a padding that a MobileNetV2 does not have")
+    if depthwise:
+        values = values[0].transpose(2, 0, 1)
+    elif kernel == (1, 1):
+        values = values[:, 0, 0, :]
+    relu6 = _fused(options, at - 1, (0, 3), name)
+    bias = None
+    if len(inputs) > 2 and inputs[2] >= 0:
+        held = model.constant(inputs[2])
+        bias = held.values()
+        if bias.shape != values.shape[:1]:
+            raise SourceError(f"tensor {held.name} has shape {list(bias.shape)}, "
+                              f"not [{values.shape[0]}]")
+    conv = Conv(name, np.ascontiguousarray(values), None, bias, strides[0])
+    return conv, graph.SAME if padding == PAD_SAME else (0, 0), relu6
+
+
+def _pad(model, inputs):
+    pads = model.constant(inputs[1]).integers_or_floats()
+    if pads.shape != (4, 2) or pads[[0, 3]].any() or (pads[1] != pads[2]).any():
+        raise SourceError(f"tensor {model.tensor(inputs[1]).name}: a padding that a MobileNetV2 "
+                          "does not have")
+    return (int(pads[1][0]), int(pads[1][1]))
+
+
+def _node(model, operator):
+    """The neutral form of an operator on values; None for one that makes a constant."""
+    kind = model.kind(operator)
+    inputs = [int(index) for index in operator.array(1, "<i4")]
+    outputs = [int(index) for index in operator.array(2, "<i4")]
+    if not inputs or not outputs:
+        raise SourceError(f"{kind} has {len(inputs)} inputs and {len(outputs)} outputs")
+    if kind == "DEQUANTIZE" and model.is_stored(inputs[0]):
+        model.constants[outputs[0]] = inputs[0]
+        return None
+    values = [i for i in inputs if i >= 0 and not model.is_stored(i) and i not in model.constants]
+    shown, options = f"{kind} to {model.tensor(outputs[0]).name}", operator.table(4)
+    neutral, make = {"MEAN": "pool", "AVERAGE_POOL_2D": "pool", "QUANTIZE": "alias",
+                     "DEQUANTIZE": "alias", "RELU6": "relu6"}.get(kind, shown), None
+    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(inputs) > 1:
+        neutral = "conv"
+        make = functools.partial(_conv, model, inputs, options, kind == "DEPTHWISE_CONV_2D")
+    elif kind == "PAD" and len(inputs) == 2:
+        neutral, make = "pad", functools.partial(_pad, model, inputs)
+    elif kind == "ADD" and len(values) == 2:
+        neutral = "add" if options is None or options.number(0, "b") == 0 else f"activated {shown}"
+    elif kind in ("MUL", "SUB", "ADD", "DIV") and len(values) == 1:
+        neutral = "prepare"
+    if neutral == "alias" and not values:
+        neutral = shown
+    return graph.Node(neutral, values, outputs, shown, make)
 
 
 def recognises(path, head):
@@ -299,4 +268,9 @@ def load(path, backbone):
     data = read_source(path)
     if data[4:8] != IDENTIFIER:
         raise SourceError("this is no TFLite model (bytes 4 to 7 are not TFL3)")
-    return _Walk(data).run()
+    model = _Model(data)
+    side = model.input_size()
+    nodes = [node for operator in model.operators if (node := _node(model, operator))]
+    found = graph.Graph(nodes, model.input, backbone).network(side)
+    found.preset = "tfhub"
+    return found
