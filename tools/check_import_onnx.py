@@ -190,7 +190,7 @@ def check_styles(tap, build, folder):
 
 
 def check_lies(tap, folder):
-    path, output = os.path.join(folder, "lie.onnx"), os.path.join(folder, "lie.msw")
+    path = os.path.join(folder, "lie.onnx")
     writer = Writer(sample.network())
     for what, location, text in (("../", "../../etc/passwd", "only files beside"),
                                  ("an absolute path", "/etc/passwd", "only files beside"),
@@ -216,16 +216,14 @@ def check_lies(tap, folder):
         refused(tap, path, folder, f"a tensor of a {what} shape", "layer.3.expand")
     whole, random, bad = writer.model.SerializeToString(), np.random.default_rng(3), []
     names = [i for i in range(len(whole) - 8) if whole[i : i + 5] in (b"value", b"layer", b"const")]
-    for i in range(30):
+    for i in range(100):
         changed = bytearray(whole[:random.integers(8, len(whole))] if i % 3 == 0 else whole)
         for at in random.choice(names, 10) if i % 3 else ():
             changed[int(at) + random.integers(-8, 8)] = random.integers(0, 256)
         with open(path, "wb") as file:
             file.write(changed)
-        run = sample.export(path, output)
-        if run.returncode not in (0, 3) or "Traceback" in run.stderr or run.stderr.count("\n") > 1:
-            bad.append(run.stderr[-400:])
-    tap.check(not bad, "30 damaged models: an error in one line, or harmless", bad[:1])
+        bad += filter(None, [sample.stumbles(path)])
+    tap.check(not bad, "100 damaged models: an error in one line, or harmless", bad[:1])
 
 
 def check_torch(tap, build, folder):

@@ -215,6 +215,15 @@ def main():
                        padding="same", epsilon=1e-3)
         write(same, fused=False, activation="HARD_SWISH")
         refused(tap, path, folder, "HARD_SWISH, as MobileNetV3 has", "HARD_SWISH")
+        random, bad, whole = np.random.default_rng(5), [], Writer(same).data
+        for i in range(100):
+            changed = bytearray(whole[:random.integers(8, len(whole))] if i % 3 == 0 else whole)
+            for at in random.integers(8, 9000, 8) if i % 3 else ():
+                changed[at] = random.integers(0, 256)
+            with open(path, "wb") as file:
+                file.write(changed)
+            bad += filter(None, [sample.stumbles(path)])
+        tap.check(not bad, "100 damaged files: an error in one line, or harmless", bad[:1])
         write([replace(s, residual=s.block in (2, 5)) if s.part == "project" else s for s in same])
         refused(tap, path, folder, "a residual is missing", "layer.4.project")
     tap.finish()

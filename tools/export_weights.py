@@ -19,7 +19,7 @@ except ModuleNotFoundError:
 
 import importers
 import msw
-from importers.network import SourceError, open_source, width
+from importers.network import MissingPackage, SourceError, open_source, width
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
@@ -61,8 +61,8 @@ def fact(text):
 
 def parse_options():
     parser = argparse.ArgumentParser(
-        description="Converts a MobileNetV2 checkpoint (PyTorch .pth in torchvision's names, or "
-                    ".tflite) into a weights file for minisim.",
+        description="Converts a MobileNetV2 checkpoint into a weights file for minisim. Reads "
+                    + importers.FORMATS + ".",
         epilog="example: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw")
     add = parser.add_argument
     add("source", metavar="SOURCE")
@@ -85,8 +85,10 @@ def parse_options():
 
 def load(path, backbone):
     """The network of a checkpoint."""
-    with open_source(path) as file:
-        head = file.read(64)
+    head = b""
+    if not importers.tensorflow.recognises(path, head):
+        with open_source(path) as file:
+            head = file.read(64)
     for importer in importers.IMPORTERS:
         if importer.recognises(path, head):
             try:
@@ -146,10 +148,11 @@ def tensors_of(layer, kind):
 
 def facts_of(options, network):
     digest = hashlib.sha256()
-    with open(options.source, "rb") as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    name = os.path.basename(options.source)
+    for path in network.files or [options.source]:
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    name = os.path.basename(options.source.rstrip("/"))
     facts = {"source": "".join(c if c.isprintable() else "?" for c in name),
              "source-sha256": digest.hexdigest()}
     if width(network) is not None:
@@ -207,6 +210,8 @@ def main():
         return fail(options.source, error, 3)
     except OSError as error:
         return fail(options.source, error.strerror, 3)
+    except MissingPackage as error:
+        return fail(options.source, f"needs {error}: apt-get install {error}", 4)
     except MemoryError:
         return fail(options.source, "not enough memory", 4)
     try:

@@ -11,6 +11,7 @@ import subprocess
 import zlib
 from dataclasses import dataclass, replace
 
+import export_weights
 import numpy as np
 
 TOOLS = os.path.dirname(os.path.abspath(__file__))
@@ -148,6 +149,17 @@ def write_png(path, picture):
 def export(source, output, *options):
     return subprocess.run([os.path.join(TOOLS, "export_weights.py"), source, "-o", output, *options],
                           capture_output=True, text=True, check=False)
+
+
+def stumbles(path):
+    """What is wrong with how the importers take a damaged file: they load it or raise SourceError."""
+    try:
+        export_weights.load(path, False)
+    except export_weights.SourceError as error:
+        return "" if "\n" not in str(error) else f"several lines: {error}"
+    except Exception as error:  # whatever else comes is the finding
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def embed(build, weights, paths, *options):

@@ -5,7 +5,8 @@ backbone)`, which gives a network.Network or raises network.SourceError; with `b
 MobileNetV2 out of something larger. A further format is one more file and one more name in IMPORTERS.
 """
 
-from . import onnx, safetensors, tflite, torch_pth
+from . import keras, onnx, safetensors, tensorflow, tflite, torch_pth
 
-IMPORTERS = (onnx, safetensors, torch_pth, tflite)
-FORMATS = ".pth, .safetensors, .onnx, .tflite"
+IMPORTERS = (tensorflow, keras, onnx, safetensors, torch_pth, tflite)
+FORMATS = (".pth, .safetensors, .h5, .weights.h5, .keras, .onnx, .tflite, a TensorFlow SavedModel or "
+           "checkpoint")

@@ -181,8 +181,8 @@ CONVENTIONS = (
                "conv_stem.conv_3x3.convolution.weight", _transformers, r"conv_stem\.|layer\."),
     Convention("Keras", "keras", _Keras, "Conv1/kernel", "expanded_conv_depthwise/depthwise_kernel",
                _keras, r"block_|expanded_conv|bn_Conv1"),
-    Convention("Keras 3", "keras", _Keras, "conv2d/kernel", "depthwise_conv2d/kernel", _keras_3,
-               r"depthwise_conv2d|conv2d|batch_norm"),
+    Convention("Keras 3", "keras", _Keras, "conv2d/kernel",
+               "depthwise_conv2d/depthwise_kernel", _keras_3, r"depthwise_conv2d|conv2d|batch_norm"),
     Convention("TF-slim", "tfhub", _Slim, "MobilenetV2/Conv/weights",
                "MobilenetV2/expanded_conv/depthwise/depthwise_weights", _slim, r"expanded_conv"),
 )
@@ -221,7 +221,8 @@ def _find(tensors):
             if not name.endswith(convention.anchor):
                 continue
             at = name[:len(name) - len(convention.anchor)]
-            if (not at or at[-1] in "./") and at + convention.second in tensors:
+            if (not at or at[-1] in "./") and any(at + second in tensors for second in (
+                    convention.second, convention.second.replace("depthwise_kernel", "kernel"))):
                 found.append((convention, at))
     if not found:
         raise SourceError(f"tensor {min(tensors, default='')} does not fit: no MobileNetV2 in "

@@ -21,6 +21,10 @@ BLOCKS_WITH_STRIDE_2 = (1, 3, 6, 13)
 WIDTHS = (1.0, 0.5, 0.35, 0.75, 1.3, 1.4)
 
 
+class MissingPackage(Exception):
+    """A Debian package is needed, whose name is the text."""
+
+
 class SourceError(Exception):
     """The source cannot be used; the text says what is wrong with it."""
 
@@ -63,6 +67,7 @@ class Network:
     epsilon: float = None
     preset: str = None  # whose conventions the source seems to follow
     output: str = None  # the tensor that is pooled, where the source has a graph
+    files: list = None  # the files it came from, where that is not just the source
     notes: list = field(default_factory=list)  # what the user should know, a line each
 
     @property
