@@ -5,6 +5,7 @@ The .pth files are written by this script in torch's format, without torch; whet
 rightly is what tools/check_network.py shows.
 """
 
+import argparse
 import collections
 import io
 import os
@@ -96,7 +97,7 @@ def write_legacy_pth(path, tensors, wrong_keys=False):
         pickle.dump({"protocol_version": 1001, "little_endian": True, "type_sizes": {}}, file, 2)
         Pickler(file, 2).dump({
             "optimizer": {"state": {0: pickled(moments)}, "param_groups": [{"lr": 0.1}]},
-            "epoch": 3, "state_dict": pickled(arrays, len(moments))})
+            "args": argparse.Namespace(lr=0.1), "epoch": 3, "state_dict": pickled(arrays, len(moments))})
         pickle.dump(keys + ["other"] if wrong_keys else keys, file, 2)
         for array in values:
             file.write(struct.pack("<q", array.size) + array.tobytes())

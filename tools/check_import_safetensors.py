@@ -150,6 +150,35 @@ def check_torch(tap, build, folder, steps):
                        [s.cast(half) for s in steps] if "half" in what else steps)
 
 
+def check_running(tap, folder, steps):
+    """--check runs the source itself, or says what is missing."""
+    output, picture = os.path.join(folder, "run.msw"), os.path.join(folder, "picture.png")
+    sample.write_png(picture, sample.pixels(100, 3))
+    path = os.path.join(folder, "run.safetensors")
+    write_safetensors(path, sample.names_torch(steps, "torchvision"))
+    run = sample.export(path, output, "--check", picture)
+    tap.check(run.returncode == 4 and "no runner" in run.stderr, "--check without a runner says so",
+              run.stderr)
+    try:
+        import torch
+    except ModuleNotFoundError:
+        print("# left out: --check against torch (python3-torch is not installed)")
+        return
+    path = os.path.join(folder, "run.pth")
+    torch.save({n: torch.from_numpy(np.array(v)) for n, v in sample.names_torch(
+        steps, "torchvision").items()}, path)
+    for geometry in ("crop:74", "pad:808080", "squash"):
+        run = sample.export(path, output, "--input-size", "64", "--geometry", geometry, "--check", picture,
+                            picture)
+        tap.check(run.returncode == 0 and run.stdout.count("cosine 1.00000") == 2,
+                  f"--check against torch, {geometry}", run.stdout + run.stderr)
+    run = sample.export(path, output, "--epsilon", "0.5", "--input-size", "64", "--check", picture)
+    tap.check(run.returncode == 0, "--check follows the options", run.stdout + run.stderr)
+    run = sample.export(path, output, "--padding", "same", "--input-size", "64", "--check", picture)
+    tap.check(run.returncode == 10 and "differs" in run.stderr, "a wrong assumption differs",
+              run.stdout + run.stderr)
+
+
 def main():
     tap = Tap()
     build = sys.argv[1]
@@ -170,6 +199,8 @@ def main():
         check_lies(tap, folder, steps)
         check_others(tap, build, folder, steps)
         check_torch(tap, build, folder, steps)
+        os.environ["MINISIM"] = os.path.join(build, "minisim")
+        check_running(tap, folder, steps)
     tap.finish()
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Imports Keras's HDF5 files, TensorFlow checkpoints and SavedModels: tools/check_import_tensorflow.py BUILD.
+"""Imports Keras's files, TensorFlow checkpoints and SavedModels: tools/check_import_tensorflow.py BUILD.
 
-HDF5 files are written by h5py, laid out as Keras does; checkpoints by this script's own writer, from the published
-format. Outputs are held against the network computed in double.
+HDF5 files are written by h5py, laid out as Keras does; checkpoints by this script's own writer, from
+the published format. Outputs are held against the network computed in double.
 """
 
 import io

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Imports TFLite models: tools/check_import_tflite.py BUILD.
 
-float32, float16 and dynamic-range files come from this script's own writer, from the published schema; what other
-programs wrote (int8 a channel, uint8 a tensor) is held against PyTorch in check_network.py. Outputs are held
-against the network computed in double.
+float32, float16 and dynamic-range files come from this script's own writer, from the published schema;
+what other programs wrote (int8 a channel, uint8 a tensor) is held against PyTorch in check_network.py.
+Outputs are held against the network computed in double.
 """
 
 import os
@@ -171,8 +171,8 @@ def as_stored(steps, epsilon, kind):
             scales, integers = quantised(weight, 0)
             weight = integers * scales[:, None, None, None].astype(np.float64)
         ones = np.ones(len(weight), np.float64)
-        found.append(replace(step, weight=weight.astype(np.float64), norm=(ones, bias.astype(np.float32), 0 * ones,
-                                                                         ones - epsilon)))
+        norm = (ones, bias.astype(np.float32), 0 * ones, ones - epsilon)
+        found.append(replace(step, weight=weight.astype(np.float64), norm=norm))
     return found
 
 

@@ -17,6 +17,7 @@ except ModuleNotFoundError:
     print("export_weights: needs python3-numpy: apt-get install python3-numpy", file=sys.stderr)
     sys.exit(4)
 
+import compare_source
 import importers
 import msw
 from importers.network import MissingPackage, SourceError, open_source, width
@@ -78,6 +79,8 @@ def parse_options():
     add("--epsilon", type=float, metavar="X", help="of BatchNorm")
     add("--mean", type=three_numbers, metavar="R,G,B", help="of values from 0 to 1")
     add("--std", type=three_numbers, metavar="R,G,B")
+    add("--check", nargs="+", metavar="PICTURE",
+        help="run the source itself on these pictures and compare (ONNX Runtime, PyTorch, TFLite)")
     add("--fact", type=fact, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the file and shown by `minisim info`, such as licence=MIT")
     return parser.parse_args()
@@ -223,6 +226,13 @@ def main():
     except MemoryError:
         return fail(options.source, "not enough memory", 4)
     report(options, network, settings, size)
+    if options.check:
+        try:
+            return compare_source.compare(options.source, network, model, options.output,
+                                          options.check)
+        except compare_source.Unable as error:
+            print(f"export_weights: {error}", file=sys.stderr)
+            return 4
     return 0
 
 

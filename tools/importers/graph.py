@@ -193,5 +193,6 @@ class Graph:
             current = self.root(node.outputs[0])
         found = assemble(walk.convs, walk.padding, input_size, has_graph=True,
                          backbone=self.backbone)
-        found.epsilon, found.notes, found.output = walk.epsilon, walk.notes, end
+        found.epsilon, found.notes = walk.epsilon, walk.notes
+        found.input, found.output = self.start, end
         return found

@@ -1,8 +1,8 @@
 """Keras models and weights: .h5, .weights.h5 and .keras, with Keras's names or Keras 3's counted ones.
 
-HDF5 is read by h5py (python3-h5py). A file may point elsewhere in many ways, all of which are refused: only hard links
-are followed, and only datasets whose values lie in the file itself, plain or compressed with gzip. A
-.keras file is a zip with the weights in one entry.
+HDF5 is read by h5py (python3-h5py). A file may point elsewhere in many ways, all of which are refused:
+only hard links are followed, and only datasets whose values lie in the file itself, plain or compressed
+with gzip. A .keras file is a zip with the weights in one entry.
 In order: HDF5, the zip, layers' names, the network.
 """
 

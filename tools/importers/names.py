@@ -215,6 +215,8 @@ def resembles(names):
 
 def _find(tensors):
     """The convention, and what stands before its names."""
+    if not tensors:
+        raise SourceError("the file holds no tensors of a network")
     found = []
     for convention in CONVENTIONS:
         for name in tensors:
@@ -225,7 +227,7 @@ def _find(tensors):
                     convention.second, convention.second.replace("depthwise_kernel", "kernel"))):
                 found.append((convention, at))
     if not found:
-        raise SourceError(f"tensor {min(tensors, default='')} does not fit: no MobileNetV2 in "
+        raise SourceError(f"tensor {min(tensors)} does not fit: no MobileNetV2 in "
                           f"torchvision's, timm's, transformers', Keras's or slim's names"
                           f"{resembles(tensors)}")
     if len(found) > 1:

@@ -66,7 +66,9 @@ class Network:
     has_graph: bool = False  # whether strides and additions stood in the source
     epsilon: float = None
     preset: str = None  # whose conventions the source seems to follow
-    output: str = None  # the tensor that is pooled, where the source has a graph
+    input: object = None  # where the source has a graph: the picture's tensor,
+    output: object = None  # the one that is pooled,
+    input_layout: str = None  # and NCHW or NHWC
     files: list = None  # the files it came from, where that is not just the source
     notes: list = field(default_factory=list)  # what the user should know, a line each
 

@@ -307,7 +307,7 @@ def _relu6_by_range(model, nodes):
 
 
 def _input(model):
-    """The picture's tensor and its side, None where the file leaves it open."""
+    """The picture's tensor, its layout and its side, None where the file leaves it open."""
     inputs = [i for i in model.inputs if i.text(1) not in model.tensors]
     if len(inputs) != 1:
         raise SourceError(f"the model has {len(inputs)} inputs, a MobileNetV2 has one")
@@ -316,7 +316,8 @@ def _input(model):
     if len(shape) == 4 and 3 in shape[1::2]:
         sides = shape[2:] if shape[1] == 3 else shape[1:3]
         if sides[0] == sides[1]:
-            return inputs[0].text(1), sides[0] if sides[0] > 0 else None
+            layout = "NCHW" if shape[1] == 3 else "NHWC"
+            return inputs[0].text(1), layout, sides[0] if sides[0] > 0 else None
     raise SourceError(f"tensor {inputs[0].text(1)} has shape {shape[:8]}, the input of a MobileNetV2 "
                       "has [1, 3, S, S] or [1, S, S, 3]")
 
@@ -329,10 +330,11 @@ def load(path, backbone):
     model = _Model(Message(read_source(path)), os.path.dirname(path))
     if not model.nodes:
         raise SourceError("this is no ONNX model: it holds no operators")
-    name, side = _input(model)
+    name, layout, side = _input(model)
     nodes = [node for message in model.nodes if (node := _node(model, message))]
     nodes = _relu6_by_range(model, nodes)
     found = graph.Graph(nodes, name, backbone).network(side)
+    found.input_layout = layout
     found.preset = "keras" if found.padding == "same" else "torchvision-v1"
     if found.padding is None:
         found.notes.append("nothing in the graph tells the padding rule")

@@ -1,8 +1,8 @@
-"""TensorFlow checkpoints and SavedModels (PREFIX.index, PREFIX.data-00000-of-00001), in slim's and Keras's names.
+"""TensorFlow checkpoints and SavedModels (PREFIX.index and its data), in slim's and Keras's names.
 
-The index is a table of sorted keys in blocks (LevelDB's format); each value says in which data file a tensor
-lies, where, of which type and shape. Offsets, lengths and checksums are all checked. What is newer names variables by
-their place among objects; a message in the checkpoint itself tells their full names.
+The index is a table of sorted keys in blocks (LevelDB's format); each value says in which data file a
+tensor lies, where, of which type and shape. Offsets, lengths and checksums are all checked. Newer
+checkpoints name variables by their place among objects; a message in them tells the full names.
 In order: finding the files, the table, tensors, names, the network.
 """
 

@@ -104,6 +104,7 @@ _CALLS = {
     "torch._utils._rebuild_tensor": _tensor_v1,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+    "argparse.Namespace": lambda *_: None,  # a training script's options, which are not looked at
 }
 
 
@@ -175,6 +176,7 @@ class _Unpickler(pickle._Unpickler):
         self._set(items)
 
     dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
