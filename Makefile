@@ -21,9 +21,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
             -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
+            -ffunction-sections -fdata-sections \
             -fvisibility=hidden -fPIC -pthread -MMD -MP \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
+# One segment after the other in the file, without gaps of a page.
+LINK      = $(CFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code
 
 has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
@@ -72,8 +75,8 @@ endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
-$(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O3 -mavx2 -mfma
-$(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O3 -mavx512f -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
+$(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
 $(BUILD)/src/kernels/distance_neon.o $(BUILD)/src/kernels/distance_reference.o: FLAGS += -O3
 $(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
 $(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl
@@ -84,8 +87,10 @@ $(BUILD)/src/kernels/reference.o: FLAGS += -O3
 # stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(call has_flag,-ftrivial-auto-var-init=zero)
+# The program waits for the library, not for itself: it may as well be small.
+$(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 # Loops over pixels and weights that the compiler vectorises.
-$(BUILD)/src/net/run.o $(BUILD)/src/net/weights.o: FLAGS += -O3
+$(BUILD)/src/net/run.o $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -105,7 +110,7 @@ $(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map Ma
 	    -Wl,--version-script=src/minisim.map -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(CC) $(LINK) -o $@ $^ $(LIBS)
 
 # PREFIX counts when installing, not when building: nothing built before knows another one. The
 # program looks for its weights beside itself first, so the whole tree may be moved.

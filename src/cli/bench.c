@@ -57,7 +57,7 @@ struct speed {
 
 struct layer {
     char name[40];
-    double macs, seconds[LAYER_ROUNDS];
+    double macs, seconds[LAYER_ROUNDS]; /* the first bench->rounds of them; sorted at the end */
 };
 
 /* A picture's way, in seconds. */
@@ -79,7 +79,7 @@ struct bench {
     struct speed speeds[SPEEDS_MAX];
     size_t speed_count;
     struct layer layers[LAYERS_MAX];
-    size_t layer_count, round, channels;
+    size_t layer_count, rounds, channels;
     double last; /* when the last layer ended */
     struct way *ways;
     size_t way_count;
@@ -102,6 +102,11 @@ static double now(void) {
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+/* Rounds end early on slow kernels: so long after the first. */
+static bool enough(double start) {
+    return now() - start > 1.5;
 }
 
 /* Sorts, too. */
@@ -162,14 +167,13 @@ static bool measure_table(struct bench *bench, const minisim_model *model, size_
     minisim_context *contexts[2] = {0};
     minisim_pixels pixels = square_of(bench);
     const struct ms_kernels *kernels = ms_kernels_choose(minisim_model_cpu(model));
-    size_t rounds = kernels->saturate ? ROUNDS : 1; /* the reference is slow */
-    size_t kinds = threads > 1 ? 2 : 1;
+    size_t rounds = 0, kinds = threads > 1 ? 2 : 1;
     bool good = open_context(bench, model, 1, &contexts[0]) &&
                 (kinds == 1 || open_context(bench, model, threads, &contexts[1]));
-    for (size_t i = 0; i < rounds && good; i++) {
+    for (double start = now(); good && rounds < ROUNDS && (!rounds || !enough(start)); rounds++) {
         for (size_t kind = 0; kind < kinds; kind++)
-            time_network(contexts[kind], &pixels, embedding, seconds[kind] + i * RUN);
-        peaks[i] = measure_peak(kernels);
+            time_network(contexts[kind], &pixels, embedding, seconds[kind] + rounds * RUN);
+        peaks[rounds] = measure_peak(kernels);
     }
     for (size_t kind = 0; kind < kinds && good; kind++) {
         struct speed *speed = &bench->speeds[bench->speed_count++];
@@ -215,7 +219,7 @@ static void take_layer(void *user, const char *name, const float *values, size_t
                                                          : (double)bench->channels;
         snprintf(layer->name, sizeof layer->name, "%s", name);
         layer->macs = inputs * (double)(side * side * channels);
-        layer->seconds[bench->round] = passed;
+        layer->seconds[bench->rounds] = passed;
     }
     bench->channels = channels;
     bench->last = now();
@@ -224,8 +228,9 @@ static void take_layer(void *user, const char *name, const float *values, size_t
 static bool measure_layers(struct bench *bench, const minisim_model *model) {
     double peaks[LAYER_ROUNDS];
     minisim_error error;
-    for (bench->round = 0; bench->round < LAYER_ROUNDS; bench->round++) {
-        peaks[bench->round] = measure_peak(bench->kernels);
+    double start = now();
+    for (; bench->rounds < LAYER_ROUNDS && (!bench->rounds || !enough(start)); bench->rounds++) {
+        peaks[bench->rounds] = measure_peak(bench->kernels);
         bench->layer_count = 0;
         bench->last = now();
         minisim_status status = ms_run_layers(model, bench->square, take_layer, bench, &error);
@@ -235,7 +240,7 @@ static bool measure_layers(struct bench *bench, const minisim_model *model) {
             return false;
         }
     }
-    bench->peak = median(peaks, LAYER_ROUNDS);
+    bench->peak = median(peaks, bench->rounds);
     return true;
 }
 
@@ -257,26 +262,28 @@ static int ignore_row(void *user, const minisim_row *row) {
     return row->status != MINISIM_OK;
 }
 
-/* Pictures a second of a batch on so many of the contexts. */
+/* Pictures a second of a batch on so many of the contexts; it takes about a seventh of a second. */
 static double batch_rate(const struct bench *bench, minisim_context **contexts, size_t threads) {
-    enum { pictures_a_thread = 40 };
-    struct series series = {square_of(bench), pictures_a_thread * threads};
+    double seconds = bench->speeds[bench->speed_count - 1].seconds;
+    size_t pictures = (1 + (size_t)(0.14 / seconds)) * threads;
+    struct series series = {square_of(bench), pictures};
     double start = now();
     minisim_embed_batch(contexts, threads, next_square, ignore_row, &series);
-    return (double)(pictures_a_thread * threads) / (now() - start);
+    return (double)pictures / (now() - start);
 }
 
 /* One thread and all of them, in turn. */
 static bool measure_batches(struct bench *bench, const minisim_model *model) {
-    enum { rounds = 9 };
-    double rates[2][rounds];
+    enum { most = 9 };
+    double rates[2][most];
     minisim_context *contexts[MS_TEAM_MAX] = {0};
     bool good = true;
     for (size_t i = 0; i < bench->threads && good; i++)
         good = open_context(bench, model, 1, &contexts[i]);
-    for (size_t i = 0; i < rounds && good; i++) {
-        rates[0][i] = batch_rate(bench, contexts, 1);
-        rates[1][i] = batch_rate(bench, contexts, bench->threads);
+    size_t rounds = 0;
+    for (double start = now(); good && rounds < most && (!rounds || !enough(start)); rounds++) {
+        rates[0][rounds] = batch_rate(bench, contexts, 1);
+        rates[1][rounds] = batch_rate(bench, contexts, bench->threads);
     }
     bench->rates[0] = good ? median(rates[0], rounds) : 0;
     bench->rates[1] = good ? median(rates[1], rounds) : 0;
@@ -331,18 +338,19 @@ static minisim_status go_way(const struct bench *bench, minisim_context *context
 
 static bool measure_way(const struct bench *bench, minisim_context *context, struct way *way,
                         float *embedding, uint8_t *square) {
-    enum { rounds = 9 };
-    double parts[4][rounds];
+    enum { most = 9 };
+    double parts[4][most];
     minisim_error error = {"out of memory"};
-    for (size_t i = 0; i < rounds; i++) {
+    size_t rounds = 0;
+    for (double start = now(); rounds < most && (!rounds || !enough(start)); rounds++) {
         minisim_status status = go_way(bench, context, way, embedding, square, &error);
         if (status) {
             ms_complain(way->path, "%s", error.text);
             ms_note(MS_EXIT_SOME_FAILED);
             return false;
         }
-        parts[0][i] = way->read, parts[1][i] = way->decode;
-        parts[2][i] = way->resize, parts[3][i] = way->network;
+        parts[0][rounds] = way->read, parts[1][rounds] = way->decode;
+        parts[2][rounds] = way->resize, parts[3][rounds] = way->network;
     }
     way->read = median(parts[0], rounds), way->decode = median(parts[1], rounds);
     way->resize = median(parts[2], rounds), way->network = median(parts[3], rounds);
@@ -403,7 +411,7 @@ static void print_text(struct bench *bench) {
     printf("\nLayer by layer, whole tensors, %s, one thread\n", bench->kernels->name);
     for (size_t i = 0; i < bench->layer_count; i++) {
         struct layer *layer = &bench->layers[i];
-        double seconds = median(layer->seconds, LAYER_ROUNDS);
+        double seconds = median(layer->seconds, bench->rounds);
         print_speed(layer->name, seconds, layer->macs, bench->peak);
         all += seconds;
     }
@@ -456,7 +464,7 @@ static void print_json(struct bench *bench) {
         ms_json_open(&json, NULL, '{');
         ms_json_text(&json, "name", bench->layers[i].name);
         ms_json_double(&json, "multiply_adds", bench->layers[i].macs);
-        ms_json_double(&json, "ms", 1e3 * median(bench->layers[i].seconds, LAYER_ROUNDS));
+        ms_json_double(&json, "ms", 1e3 * median(bench->layers[i].seconds, bench->rounds));
         ms_json_close(&json, '}');
     }
     ms_json_close(&json, ']');

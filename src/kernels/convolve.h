@@ -11,7 +11,8 @@
  *
  * and the sizes of the tiles that keep its multipliers busy:
  *
- *     MS_TILES(T)                          T(pixels, panels) for each tile there is
+ *     MS_TILES(T)                          T(pixels, panels) for each tile there is; of so many
+ *                                          panels, one of a single pixel must be
  *     tile_pixels[panels - 1]              the tallest tile that is so many panels wide
  *     MS_TILE_PIXELS_MAX, _PANELS_MAX      the largest of either; most tiles are two panels wide
  *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs
@@ -117,7 +118,10 @@ static void pointwise(const struct ms_pointwise *call) {
         size_t height = even_part(call->pixels, tile_pixels[panels - 1]);
         for (size_t pixel = 0; pixel < call->pixels; pixel += height) {
             size_t rest = call->pixels - pixel;
-            tiles[panels - 1][(rest < height ? rest : height) - 1](call, pixel, panel);
+            height = rest < height ? rest : height;
+            while (!tiles[panels - 1][height - 1])
+                height--;
+            tiles[panels - 1][height - 1](call, pixel, panel);
         }
     }
 }
