@@ -81,9 +81,12 @@ $(BUILD)/src/kernels/resize_neon.o: FLAGS += -O3
 # Vectors, but not -O3: gcc 12 unrolls the sums of rows into code that is slower by half.
 $(BUILD)/src/kernels/resize_reference.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/kernels/reference.o: FLAGS += -O3
-# stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
+# stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero (clang before
+# 16 wants a second flag).
+ZERO       := -ftrivial-auto-var-init=zero
+ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
-    $(call has_flag,-ftrivial-auto-var-init=zero)
+    $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # Loops over pixels and weights that the compiler vectorises.
 $(BUILD)/src/net/run.o $(BUILD)/src/net/weights.o: FLAGS += -O3
 
@@ -141,6 +144,9 @@ uninstall:
 $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
                  $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
+
+# This one counts what the library allocates.
+$(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
 
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
