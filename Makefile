@@ -48,13 +48,14 @@ TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/draw
 
-.PHONY: all help check bench asan tsan install uninstall clean format lint
+.PHONY: fuzz all help check bench asan tsan install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
 	@echo 'make             the program and both libraries, into $(BUILD)/'
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
+	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
@@ -84,9 +85,12 @@ $(BUILD)/src/kernels/resize_neon.o: FLAGS += -O3
 # Vectors, but not -O3: gcc 12 unrolls the sums of rows into code that is slower by half.
 $(BUILD)/src/kernels/resize_reference.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/kernels/reference.o: FLAGS += -O3
-# stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero.
+# stb's arithmetic may overflow on hostile files: wrap; what it forgets to set is zero (clang before
+# 16 wants a second flag).
+ZERO       := -ftrivial-auto-var-init=zero
+ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
-    $(call has_flag,-ftrivial-auto-var-init=zero)
+    $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 # Loops over pixels and weights that the compiler vectorises.
@@ -147,8 +151,25 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
                  $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
 
+# This one counts what the library allocates.
+$(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
+
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# Fuzz targets: replayed over their files by `check`, and run by libFuzzer (`make fuzz`, then
+# build-fuzz/fuzz_picture tests/fuzz/corpus/hostile tests/pictures).
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PARTS  = $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
+              $(BUILD)/libminisim.a
+$(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_PARTS)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_PARTS)
+	$(CC) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+fuzz:
+	$(MAKE) BUILD=build-fuzz CC=clang CFLAGS='-O1 -g -DMS_LIBFUZZER' \
+	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
+	    $(patsubst %,build-fuzz/fuzz_%,$(FUZZ_NAMES))
 
 # The decoder once more, without stb's SIMD, to hold the two against each other.
 $(BUILD)/nosimd/stb.o: src/picture/stb.c
@@ -158,9 +179,9 @@ $(BUILD)/decode_digest_nosimd: $(BUILD)/tests/decode_digest.o $(BUILD)/nosimd/st
                                $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
-.PRECIOUS: $(BUILD)/tests/%.o
+.PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/tests/fuzz/%.o
 
-check: all $(TESTS) $(TOOLS)
+check: all $(TESTS) $(TOOLS) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
 	@BUILD=$(BUILD) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run
 
 asan:
@@ -175,7 +196,7 @@ bench: $(BUILD)/minisim $(BUILD)/bench_pictures
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg
 
-SOURCES := $(wildcard src/*.h src/*/*.[ch] tests/*.c)
+SOURCES := $(wildcard src/*.h src/*/*.[ch] tests/*.c tests/fuzz/*.[ch])
 format:
 	clang-format -i $(SOURCES)
 lint:

@@ -42,7 +42,8 @@ typedef enum minisim_status {
     MINISIM_NO_PICTURE = 3,    /* read, but it is no picture, or of a format that is not read */
     MINISIM_BAD_PICTURE = 4,   /* a picture, but broken or beyond a limit */
     MINISIM_BAD_WEIGHTS = 5,   /* weights damaged, or no MobileNetV2 */
-    MINISIM_OUT_OF_MEMORY = 6, /* the system gave none, or the memory handed over is too small */
+    MINISIM_OUT_OF_MEMORY = 6, /* the system gave none, or the memory handed over is too small; a
+                                  picture beyond max_memory is a BAD_PICTURE */
     MINISIM_CANCELLED = 7,     /* a callback asked to stop */
     MINISIM_NO_DISTANCE = 8    /* a vector of zeros has no cosine and no unit length; nor has
                                   anything whose float32 sums leave their range */
@@ -251,10 +252,12 @@ typedef struct minisim_row {
  * Embeds many pictures on `contexts`, one thread each; the calling thread is one of them. `next`
  * fills in an input and returns 1, or returns 0 when there are no more. `row` gets the rows in the
  * order in which `next` gave them, and returns 0 to go on or anything else to cancel. Both are
- * called by one thread at a time, never two at once, but not always by the same thread. Returns OK,
- * CANCELLED, OUT_OF_MEMORY or BAD_ARGUMENT; failed pictures are told by their rows alone. After a
- * cancel, inputs that were given and not reported yet get no row: free what they point to once the
- * batch has returned. All contexts must be of one model.
+ * called by one thread at a time, never two at once, but not always by the same thread. A batch
+ * allocates its ring (four embeddings a thread) once when it starts, and starts count - 1 threads.
+ * Returns OK, CANCELLED, OUT_OF_MEMORY or BAD_ARGUMENT; failed pictures are told by their rows
+ * alone. After a cancel, inputs that were given and not reported yet get no row: free what they
+ * point to once the batch has returned. All contexts must be of one model, and each may stand there
+ * once.
  */
 typedef int (*minisim_next_fn)(void *user, minisim_input *input);
 typedef int (*minisim_row_fn)(void *user, const minisim_row *row);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -113,13 +114,73 @@ static void limits(void **state) {
         {.size = sizeof *options, .max_memory = 4000},
         {.size = sizeof *options, .max_file_size = size - 1},
     };
-    static const char *const names[3] = {"--max-pixels", "--max-memory", "--max-file-size"};
+    static const char *const names[3] = {"pixels, more than the limit of 4095",
+                                         "bytes of memory, more than the limit of 4000",
+                                         "a file of 12301 bytes, more than the limit of 12300"};
     for (size_t i = 0; i < 3; i++) {
         minisim_context *context = open_context(&options[i]);
         assert_int_equal(minisim_embed_memory(context, ppm, size, NULL, got), MINISIM_BAD_PICTURE);
         assert_non_null(strstr(minisim_context_error(context), names[i]));
         minisim_context_close(context);
     }
+}
+
+static void write_file(const char *path, const void *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The budget is one: whatever the limit, a picture is embedded or refused by both numbers, never
+ * for lack of memory, as a file and as bytes. */
+static void memory_limits(void **state) {
+    (void)state;
+    enum { width = 150, height = 100 };
+    static uint8_t ppm[32 + width * height * 3];
+    float got[dimension];
+    size_t size = (size_t)sprintf((char *)ppm, "P6 %d %d 255\n", width, height);
+    size += width * height * 3;
+    char path[] = "/tmp/minisim-test-XXXXXX";
+    close(mkstemp(path));
+    write_file(path, ppm, size);
+    for (int resample = MINISIM_BILINEAR; resample <= MINISIM_STB; resample++) {
+        size_t refused[2] = {0, 0}, tries = 0;
+        for (size_t limit = 64; limit < 250000; limit += 631, tries++) {
+            minisim_context_options options = {.size = sizeof options,
+                                               .resample = (minisim_resample)resample,
+                                               .max_memory = limit == 64 ? size : limit};
+            minisim_context *context = open_context(&options);
+            for (int from_file = 0; from_file < 2; from_file++) {
+                minisim_status status = from_file
+                                            ? minisim_embed_file(context, path, NULL, got)
+                                            : minisim_embed_memory(context, ppm, size, NULL, got);
+                assert_true(status == MINISIM_OK || status == MINISIM_BAD_PICTURE);
+                refused[from_file] += status != MINISIM_OK;
+                if (status)
+                    assert_non_null(strstr(minisim_context_error(context), "more than the limit"));
+            }
+            minisim_context_close(context);
+        }
+        assert_true(refused[0] > 0 && refused[1] > refused[0] && refused[1] < tries);
+    }
+    remove(path);
+}
+
+/* Cropped by stb, a line of pixels becomes a picture of gigabytes. */
+static void long_and_thin_by_stb(void **state) {
+    (void)state;
+    static uint8_t pgm[32 + 65500];
+    float got[dimension];
+    size_t size = (size_t)sprintf((char *)pgm, "P5 65500 1 255\n") + 65500;
+    minisim_context_options options = {.size = sizeof options,
+                                       .geometry = MINISIM_CROP,
+                                       .crop_size = 256,
+                                       .resample = MINISIM_STB};
+    minisim_context *context = open_context(&options);
+    assert_int_equal(minisim_embed_memory(context, pgm, size, NULL, got), MINISIM_BAD_PICTURE);
+    assert_non_null(strstr(minisim_context_error(context), "stb_image_resize cannot"));
+    minisim_context_close(context);
 }
 
 static void memory_handed_over(void **state) {
@@ -212,6 +273,12 @@ static void batches(void **state) {
         assert_int_equal(cut.rows, 5);
         assert_int_equal(cut.failures, 0);
     }
+    /* One context is one thread's: twice in a batch is refused. */
+    struct feed none = {.stop_after = SIZE_MAX};
+    minisim_context *twice[3] = {contexts[0], contexts[1], contexts[0]};
+    assert_int_equal(minisim_embed_batch(twice, 3, next_input, take_row, &none),
+                     MINISIM_BAD_ARGUMENT);
+    assert_int_equal(none.next, 0);
     for (size_t i = 0; i < 4; i++)
         minisim_context_close(contexts[i]);
 }
@@ -258,6 +325,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_in),
         cmocka_unit_test(limits),
+        cmocka_unit_test(memory_limits),
+        cmocka_unit_test(long_and_thin_by_stb),
         cmocka_unit_test(memory_handed_over),
         cmocka_unit_test(any_float_environment),
         cmocka_unit_test(batches),

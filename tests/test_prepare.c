@@ -173,9 +173,11 @@ static void refusals(void **state) {
     (void)state;
     minisim_pixels good = {.pixels = stored, .width = side, .height = side, .format = MINISIM_RGB};
     assert_int_equal(prepare(&good), MINISIM_OK);
-    minisim_pixels bad[8];
-    for (size_t i = 0; i < 8; i++)
-        bad[i] = good;
+    minisim_pixels nv12 = {.pixels = stored, .width = side, .height = side, .format = MINISIM_NV12};
+    assert_int_equal(prepare(&nv12), MINISIM_OK); /* no pointer: the chroma follows */
+    minisim_pixels bad[13];
+    for (size_t i = 0; i < 13; i++)
+        bad[i] = i < 10 ? good : nv12;
     bad[0].pixels = NULL;
     bad[1].width = 0;
     bad[2].height = 0;
@@ -184,16 +186,64 @@ static void refusals(void **state) {
     bad[5].region = (minisim_region){.x = 1, .width = side, .height = side};
     bad[6].region = (minisim_region){.x = 0xffffffff, .width = 1, .height = 1};
     bad[7].format = (minisim_pixel_format)77;
-    for (size_t i = 0; i < 8; i++) {
+    bad[8].chroma = stored; /* a plane that RGB does not have */
+    bad[9].chroma_stride = side;
+    bad[10].chroma_stride = side - 1;
+    bad[11].chroma_stride = SIZE_MAX / 8; /* more rows than memory has */
+    bad[12].width = side - 1;             /* odd: a row of chroma still takes `side` bytes */
+    bad[12].chroma_stride = side - 1;
+    for (size_t i = 0; i < 13; i++) {
         assert_int_equal(prepare(&bad[i]), MINISIM_BAD_ARGUMENT);
         assert_true(error.text[0] != '\0');
     }
     good.width = side - 1;
     assert_int_equal(prepare(&good), MINISIM_BAD_PICTURE);
-    assert_non_null(strstr(error.text, "--preprocessed"));
+    assert_non_null(strstr(error.text, "as preprocessed input it must be 32x32"));
 }
 
-/* With any limit of memory: success or OUT_OF_MEMORY, and all of it comes back. */
+/* Where the chroma lies when nobody says: behind the first plane, whatever its stride. */
+static void chroma_that_follows(void **state) {
+    (void)state;
+    uint8_t expected[sizeof square];
+    minisim_pixels p = {
+        .pixels = stored, .width = side, .height = side, .stride = 40, .format = MINISIM_NV21};
+    assert_int_equal(prepare(&p), MINISIM_OK);
+    memcpy(expected, square, sizeof square);
+    p.chroma = stored + 40 * side;
+    assert_int_equal(prepare(&p), MINISIM_OK);
+    assert_memory_equal(square, expected, sizeof square);
+}
+
+/* What ms_prepare_memory says is enough, and never exceeded, for any sizes and geometry. */
+static void memory_said_before(void **state) {
+    (void)state;
+    uint64_t seed = 5, bytes;
+    for (size_t i = 0; i < 3000; i++) {
+        struct ms_preparation p = {.size = side,
+                                   .geometry = (minisim_geometry)(1 + next_random(&seed) % 3),
+                                   .crop_size = side + next_random(&seed) % 16,
+                                   .resample = (minisim_resample)(1 + next_random(&seed) % 3),
+                                   .kernels = ms_kernels_choose(NULL)};
+        minisim_pixels pixels = {.pixels = stored,
+                                 .width = 1 + next_random(&seed) % (i % 2 ? 70 : 3000),
+                                 .format = MINISIM_GREY,
+                                 .orientation = 1 + next_random(&seed) % 8};
+        pixels.height = 1 + next_random(&seed) % (sizeof stored / pixels.width);
+        assert_int_equal(ms_prepare_memory(&pixels, &p, &bytes, &error), MINISIM_OK);
+        ms_arena_open(&arena, (size_t)bytes);
+        minisim_status status = ms_prepare_pixels(&pixels, &p, &arena, square, &error);
+        if (status && !(p.resample == MINISIM_STB && strstr(error.text, "stb_image_resize")))
+            fail_msg("%ux%u geometry %d resample %d: %s", (unsigned)pixels.width,
+                     (unsigned)pixels.height, p.geometry, p.resample, error.text);
+        ms_arena_close(&arena); /* what stb leaves when it refuses */
+        ms_arena_open(&arena, (size_t)bytes - 1);
+        assert_int_equal(ms_prepare_pixels(&pixels, &p, &arena, square, &error),
+                         MINISIM_BAD_PICTURE);
+        assert_int_equal(arena.peak, 0); /* refused before anything was allocated */
+    }
+}
+
+/* With any limit of memory: success or a refusal, and all of it comes back. */
 static void little_memory(void **state) {
     (void)state;
     minisim_pixels pixels = {.pixels = stored, .width = 70, .height = 60, .format = MINISIM_RGB};
@@ -206,7 +256,7 @@ static void little_memory(void **state) {
                                        .kernels = ms_kernels_choose(NULL)};
             ms_arena_open(&arena, limit);
             minisim_status status = ms_prepare_pixels(&pixels, &p, &arena, square, &error);
-            assert_true(status == MINISIM_OK || status == MINISIM_OUT_OF_MEMORY);
+            assert_true(status == MINISIM_OK || status == MINISIM_BAD_PICTURE);
             refused += status != MINISIM_OK;
             assert_int_equal(arena.used, 0);
         }
@@ -215,8 +265,10 @@ static void little_memory(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_format_and_orientation),
-                                       cmocka_unit_test(refusals), cmocka_unit_test(little_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_format_and_orientation), cmocka_unit_test(refusals),
+        cmocka_unit_test(chroma_that_follows), cmocka_unit_test(memory_said_before),
+        cmocka_unit_test(little_memory)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, fill_stored, NULL);
 }

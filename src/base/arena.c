@@ -1,8 +1,8 @@
 #include "base/arena.h"
 
+#include "base/error.h"
 #include "base/large.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,4 +82,26 @@ void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size) {
 void ms_arena_close(struct ms_arena *arena) {
     while (arena->first)
         ms_arena_free(arena, bytes_of(arena->first));
+    arena->over_limit = arena->out_of_memory = false;
+}
+
+uint64_t ms_arena_cost(uint64_t bytes) {
+    return bytes + sizeof(struct ms_block);
+}
+
+minisim_status ms_arena_require(const struct ms_arena *arena, uint64_t bytes, const char *what,
+                                minisim_error *error) {
+    if (bytes <= arena->limit - arena->used)
+        return MINISIM_OK;
+    return ms_fail(error, MINISIM_BAD_PICTURE,
+                   "%s takes %llu bytes of memory, more than the limit "
+                   "of %zu",
+                   what, (unsigned long long)bytes + arena->used, arena->limit);
+}
+
+minisim_status ms_arena_failed(const struct ms_arena *arena, minisim_error *error) {
+    if (arena->out_of_memory)
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "the system has no memory for this picture");
+    return ms_fail(error, MINISIM_BAD_PICTURE,
+                   "the picture is broken: it takes more memory than its header promises");
 }

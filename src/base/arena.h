@@ -6,8 +6,11 @@
 #ifndef MS_BASE_ARENA_H
 #define MS_BASE_ARENA_H
 
+#include "minisim.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ms_arena {
     size_t limit;           /* bytes that may be in use at once */
@@ -31,5 +34,18 @@ void ms_arena_free(struct ms_arena *arena, void *bytes);
 
 /* Gives everything back; the arena can be used again. */
 void ms_arena_close(struct ms_arena *arena);
+
+/* What one more allocation of that size takes of the limit. */
+uint64_t ms_arena_cost(uint64_t bytes);
+
+/*
+ * Holds what `what` is going to take, beside what is in use, against the limit, before any of it is
+ * allocated: BAD_PICTURE, naming both numbers.
+ */
+minisim_status ms_arena_require(const struct ms_arena *arena, uint64_t bytes, const char *what,
+                                minisim_error *error);
+
+/* Why an allocation failed: OUT_OF_MEMORY where the system gave none, else BAD_PICTURE. */
+minisim_status ms_arena_failed(const struct ms_arena *arena, minisim_error *error);
 
 #endif

@@ -58,3 +58,31 @@ uint32_t ms_crc32c(uint32_t crc, const void *bytes, size_t size) {
     (void)pthread_once(&castagnoli_once, fill_castagnoli);
     return continue_crc(castagnoli, crc, bytes, size);
 }
+
+/*
+ * Two sums modulo 65521: a of the bytes (from 1), b of every a. A step of 16 bytes adds to b 16
+ * times the old a, and each byte as often as it is counted. 5552 bytes are the most after which b
+ * still fits in 32 bits (RFC 1950).
+ */
+uint32_t ms_adler32(const void *bytes, size_t size) {
+    const uint8_t *p = bytes;
+    uint32_t a = 1, b = 0;
+    while (size > 0) {
+        size_t part = size < 5552 ? size : 5552;
+        size -= part;
+        for (; part >= 16; part -= 16, p += 16) {
+            uint32_t sum = 0, weighted = 0;
+            for (uint32_t i = 0; i < 16; i++) {
+                sum += p[i];
+                weighted += (16 - i) * p[i];
+            }
+            b += 16 * a + weighted;
+            a += sum;
+        }
+        for (; part > 0; part--, p++)
+            b += a += *p;
+        a %= 65521;
+        b %= 65521;
+    }
+    return b << 16 | a;
+}

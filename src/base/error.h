@@ -10,4 +10,7 @@
 __attribute__((format(printf, 3, 4))) minisim_status
 ms_fail(minisim_error *error, minisim_status status, const char *format, ...);
 
+/* What an errno is called, in English whatever the locale, which strerror would heed. */
+const char *ms_errno_text(int number);
+
 #endif

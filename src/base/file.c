@@ -19,17 +19,14 @@ static const char *kind_of(mode_t mode) {
 
 minisim_status ms_file_open(const char *path, int *descriptor, uint64_t *size,
                             minisim_error *error) {
-    char reason[128];
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && errno == ENXIO)
         return ms_fail(error, MINISIM_BAD_FILE, "this is a socket or a device, not a file");
     if (fd < 0)
-        return ms_fail(error, MINISIM_BAD_FILE, "cannot be opened: %s",
-                       strerror_r(errno, reason, sizeof reason));
+        return ms_fail(error, MINISIM_BAD_FILE, "cannot be opened: %s", ms_errno_text(errno));
     struct stat status;
     if (fstat(fd, &status) != 0) {
-        ms_fail(error, MINISIM_BAD_FILE, "cannot be examined: %s",
-                strerror_r(errno, reason, sizeof reason));
+        ms_fail(error, MINISIM_BAD_FILE, "cannot be examined: %s", ms_errno_text(errno));
         close(fd);
         return MINISIM_BAD_FILE;
     }
@@ -43,14 +40,12 @@ minisim_status ms_file_open(const char *path, int *descriptor, uint64_t *size,
 }
 
 minisim_status ms_file_read(int descriptor, void *to, size_t size, minisim_error *error) {
-    char reason[128];
     for (size_t done = 0; done < size;) {
         ssize_t n = read(descriptor, (char *)to + done, size - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return ms_fail(error, MINISIM_BAD_FILE, "cannot be read: %s",
-                           strerror_r(errno, reason, sizeof reason));
+            return ms_fail(error, MINISIM_BAD_FILE, "cannot be read: %s", ms_errno_text(errno));
         if (n == 0)
             return ms_fail(error, MINISIM_BAD_FILE, "the file became shorter while it was read");
         done += (size_t)n;

@@ -259,7 +259,7 @@ static minisim_status read_chunk(FILE *file, const struct description *d, uint64
     unsigned char bytes[8 * CHUNK];
     if (fread(bytes, d->item_size, count, file) != count)
         return ms_fail(error, MINISIM_BAD_FILE, "%s",
-                       ferror(file) ? strerror(errno) : "it ends before its values do");
+                       ferror(file) ? ms_errno_text(errno) : "it ends before its values do");
     for (size_t i = 0; i < count; i++) {
         double value = decode_value(bytes + i * d->item_size, d);
         if (!(fabs(value) <= (double)FLT_MAX))
@@ -322,13 +322,13 @@ minisim_status ms_read_npy(const char *path, struct ms_vectors *vectors, minisim
     int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat about;
     if (descriptor < 0)
-        return ms_fail(error, MINISIM_BAD_FILE, "%s", strerror(errno));
+        return ms_fail(error, MINISIM_BAD_FILE, "%s", ms_errno_text(errno));
     FILE *file = NULL;
     minisim_status status;
     if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
         status = ms_fail(error, MINISIM_BAD_FILE, "this is no regular file");
     else if (!(file = fdopen(descriptor, "rb")))
-        status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "%s", strerror(errno));
+        status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "%s", ms_errno_text(errno));
     else
         status = read_array(file, (uint64_t)about.st_size, vectors, error);
     if (file)

@@ -127,10 +127,14 @@ minisim_status minisim_embed_batch(minisim_context *const *contexts, size_t coun
                                    minisim_next_fn next, minisim_row_fn row, void *user) {
     if (!contexts || count == 0 || count > 4096 || !next || !row)
         return MINISIM_BAD_ARGUMENT;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!contexts[i] ||
             minisim_context_model(contexts[i]) != minisim_context_model(contexts[0]))
             return MINISIM_BAD_ARGUMENT;
+        for (size_t j = 0; j < i; j++)
+            if (contexts[j] == contexts[i])
+                return MINISIM_BAD_ARGUMENT;
+    }
     struct batch batch = {.next = next, .row = row, .user = user};
     batch.slot_count = count == 1 ? 1 : slots_per_thread * count;
     batch.dimension = minisim_model_dimension(minisim_context_model(contexts[0]));

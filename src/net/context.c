@@ -213,24 +213,38 @@ static minisim_status embed_pixels(minisim_context *context, const minisim_pixel
     return status;
 }
 
+/* What the picture will take, beside its file where we hold that: decoding, or its pixels and
+ * resizing them. */
+static minisim_status hold_budget(minisim_context *context, const struct ms_scan *scan,
+                                  const minisim_region *region) {
+    minisim_pixels pixels = ms_scan_pixels(scan);
+    uint64_t prepare, most;
+    char what[64];
+    if (region)
+        pixels.region = *region;
+    minisim_status status =
+        ms_prepare_memory(&pixels, &context->preparation, &prepare, &context->error);
+    if (status)
+        return status;
+    most = scan->kept + prepare > scan->memory ? scan->kept + prepare : scan->memory;
+    snprintf(what, sizeof what, "a picture of %u x %u", (unsigned)scan->width,
+             (unsigned)scan->height);
+    return ms_arena_require(&context->arena, most, what, &context->error);
+}
+
 static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes, size_t size,
                                   const minisim_region *region, float *embedding) {
     struct ms_scan scan;
     minisim_pixels pixels;
     minisim_error *error = &context->error;
     minisim_status status = ms_scan_picture(bytes, size, context->max_pixels, &scan, error);
-    if (!status && scan.memory > context->arena.limit - context->arena.used)
-        status =
-            ms_fail(error, MINISIM_BAD_PICTURE,
-                    "%u x %u pixels take up to %llu bytes to decode, more than the limit of "
-                    "%zu (--max-memory)",
-                    (unsigned)scan.width, (unsigned)scan.height,
-                    (unsigned long long)scan.memory + context->arena.used, context->arena.limit);
+    if (!status && context->ignore_orientation)
+        scan.orientation = 1;
+    if (!status)
+        status = hold_budget(context, &scan, region);
     if (!status)
         status = ms_decode_picture(bytes, size, &scan, &context->arena, &pixels, error);
     if (!status) {
-        if (context->ignore_orientation)
-            pixels.orientation = 1;
         if (region)
             pixels.region = *region;
         status = embed_pixels(context, &pixels, embedding);
@@ -254,7 +268,7 @@ minisim_status minisim_embed_memory(minisim_context *context, const void *bytes,
     minisim_status status = begin(context, bytes, embedding);
     if (!status && size > context->max_file_size)
         status = ms_fail(&context->error, MINISIM_BAD_PICTURE,
-                         "the file has %zu bytes, more than --max-file-size allows (%llu)", size,
+                         "a file of %zu bytes, more than the limit of %llu", size,
                          (unsigned long long)context->max_file_size);
     return status ? status : embed_bytes(context, bytes, size, region, embedding);
 }
@@ -274,21 +288,19 @@ static minisim_status read_file(minisim_context *context, const char *path, uint
     minisim_status status = ms_file_open(path, &descriptor, &length, error);
     if (status)
         return status;
-    *bytes = NULL;
-    *size = (size_t)length;
     if (length > context->max_file_size)
-        status = ms_fail(error, MINISIM_BAD_PICTURE,
-                         "the file has %llu bytes, more than --max-file-size allows (%llu)",
-                         (unsigned long long)length, (unsigned long long)context->max_file_size);
-    else if (length > context->arena.limit)
-        status = ms_fail(error, MINISIM_BAD_PICTURE,
-                         "the file has %llu bytes, more than --max-memory allows (%zu)",
-                         (unsigned long long)length, context->arena.limit);
-    else if (!(*bytes = ms_arena_allocate(&context->arena, *size)))
-        status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %llu bytes",
-                         (unsigned long long)length);
-    else
-        status = ms_file_read(descriptor, *bytes, *size, error);
+        status =
+            ms_fail(error, MINISIM_BAD_PICTURE, "a file of %llu bytes, more than the limit of %llu",
+                    (unsigned long long)length, (unsigned long long)context->max_file_size);
+    if (!status)
+        status =
+            ms_arena_require(&context->arena, ms_arena_cost(length), "reading this file", error);
+    if (!status) {
+        *size = (size_t)length;
+        *bytes = ms_arena_allocate(&context->arena, *size);
+        status = *bytes ? ms_file_read(descriptor, *bytes, *size, error)
+                        : ms_arena_failed(&context->arena, error);
+    }
     close(descriptor);
     return status;
 }

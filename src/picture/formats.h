@@ -19,12 +19,21 @@ minisim_status ms_scan_png(const struct ms_bytes *file, struct ms_scan *scan);
 minisim_status ms_scan_bmp(const struct ms_bytes *file, struct ms_scan *scan);
 minisim_status ms_scan_pnm(const struct ms_bytes *file, struct ms_scan *scan);
 
-/* PNM is read here, not by stb: a file that ms_scan_pnm took. */
-minisim_status ms_decode_pnm(const struct ms_bytes *file, struct ms_arena *arena,
-                             minisim_pixels *pixels);
+/* One decoder a format, for files that its scanner took. BMP and PNM are read here, not by stb. */
+minisim_status ms_decode_jpeg(const struct ms_bytes *file, const struct ms_scan *scan,
+                              struct ms_arena *arena, minisim_pixels *pixels);
+minisim_status ms_decode_png(const struct ms_bytes *file, const struct ms_scan *scan,
+                             struct ms_arena *arena, minisim_pixels *pixels);
+minisim_status ms_decode_bmp(const struct ms_bytes *file, const struct ms_scan *scan,
+                             struct ms_arena *arena, minisim_pixels *pixels);
+minisim_status ms_decode_pnm(const struct ms_bytes *file, const struct ms_scan *scan,
+                             struct ms_arena *arena, minisim_pixels *pixels);
 
 /* Refuses sides of 0 or above 2^24, and more pixels than the limit. */
 minisim_status ms_check_size(const struct ms_bytes *file, uint64_t width, uint64_t height);
+
+/* Refuses a picture whose largest block, in bytes, is beyond stb's int. */
+minisim_status ms_check_block(const struct ms_bytes *file, uint64_t bytes);
 
 /* The orientation in a block of EXIF (from its byte order mark on): 1 to 8; 1 where it says none,
  * or is broken. */

@@ -6,10 +6,11 @@
 #include "picture/formats.h"
 
 #include "base/error.h"
+#include "picture/stb.h"
 
 #include <string.h>
 
-enum { scans_max = 100, components_max = 4 };
+enum { components_max = 4 };
 
 struct component {
     uint8_t id, h, v, quantisation;
@@ -24,7 +25,8 @@ struct jpeg {
     uint8_t count, h_max, v_max;
     struct component components[components_max];
     bool quantisation[4], huffman[2][4];
-    unsigned scans;
+    uint32_t restart_interval;
+    uint64_t restarts; /* markers that the current scan must hold at least */
 };
 
 static minisim_status broken(const struct jpeg *jpeg, const char *why) {
@@ -50,22 +52,32 @@ static uint8_t next_marker(struct jpeg *jpeg) {
     return at < size ? bytes[at] : 0;
 }
 
-/* Moves to the marker behind a scan's data: 0xff followed by neither 0, a restart, nor a fill byte.
+/*
+ * Moves to the marker behind a scan's data: 0xff (and any number of them, to fill) followed by
+ * neither 0 nor a restart's code. A scan with fewer restarts than its size asks for was cut.
  */
-static void skip_entropy(struct jpeg *jpeg) {
+static minisim_status skip_entropy(struct jpeg *jpeg) {
     const uint8_t *bytes = jpeg->file->at;
     size_t size = jpeg->file->size;
-    while (jpeg->at + 1 < size) {
-        const uint8_t *ff = memchr(bytes + jpeg->at, 0xff, size - 1 - jpeg->at);
-        if (!ff)
+    const uint8_t *ff;
+    uint64_t restarts = 0;
+    while (jpeg->at < size && (ff = memchr(bytes + jpeg->at, 0xff, size - jpeg->at))) {
+        size_t first = (size_t)(ff - bytes), at = first + 1;
+        while (at < size && bytes[at] == 0xff)
+            at++;
+        if (at == size)
             break;
-        jpeg->at = (size_t)(ff - bytes);
-        uint8_t code = bytes[jpeg->at + 1];
-        if (code != 0 && code != 0xff && !(code >= 0xd0 && code <= 0xd7))
-            return;
-        jpeg->at += code == 0xff ? 1 : 2;
+        jpeg->at = at + 1;
+        if (bytes[at] >= 0xd0 && bytes[at] <= 0xd7) {
+            restarts++;
+        } else if (bytes[at] != 0) {
+            jpeg->at = first;
+            jpeg->scan->jpeg.ends[jpeg->scan->jpeg.scans++] = first;
+            return restarts < jpeg->restarts ? truncated(jpeg) : MINISIM_OK;
+        }
     }
     jpeg->at = size;
+    return truncated(jpeg);
 }
 
 static minisim_status read_dqt(struct jpeg *jpeg, const uint8_t *at, size_t size) {
@@ -134,15 +146,27 @@ static minisim_status read_frame(struct jpeg *jpeg, uint8_t marker, const uint8_
     return status;
 }
 
+/* Restart markers in a scan: between intervals of MCUs, which are blocks where a scan has one
+ * component (T.81 A.2). */
+static uint64_t restarts_in_scan(const struct jpeg *jpeg, const struct component *only) {
+    uint64_t width = jpeg->scan->width, height = jpeg->scan->height;
+    uint64_t h = only ? only->h : 1, v = only ? only->v : 1;
+    uint64_t across = 8u * jpeg->h_max, down = 8u * jpeg->v_max;
+    if (!jpeg->restart_interval)
+        return 0;
+    uint64_t mcus = ((width * h + across - 1) / across) * ((height * v + down - 1) / down);
+    return (mcus - 1) / jpeg->restart_interval;
+}
+
 /* A scan's header against T.81 B.2.3, and against the tables there are. */
 static minisim_status read_scan(struct jpeg *jpeg, const uint8_t *at, size_t size) {
     if (!jpeg->count)
         return broken(jpeg, "a scan stands before the frame");
     if (size < 1 || at[0] < 1 || at[0] > jpeg->count || size != 4 + 2 * (size_t)at[0])
         return broken(jpeg, "a scan's header has a wrong length");
-    if (++jpeg->scans > scans_max)
+    if (jpeg->scan->jpeg.scans == MS_JPEG_SCANS_MAX)
         return ms_fail(jpeg->file->error, MINISIM_BAD_PICTURE, "this JPEG has more than %d scans",
-                       scans_max);
+                       MS_JPEG_SCANS_MAX);
     const uint8_t *spectral = at + 1 + 2 * at[0];
     uint8_t first = spectral[0], last = spectral[1], high = spectral[2] >> 4;
     uint8_t low = spectral[2] & 15;
@@ -164,6 +188,7 @@ static minisim_status read_scan(struct jpeg *jpeg, const uint8_t *at, size_t siz
         if (jpeg->progressive && !needs_dc && !c->seen)
             return broken(jpeg, "a progressive scan refines what no scan began");
         c->seen = true;
+        jpeg->restarts = restarts_in_scan(jpeg, at[0] == 1 ? c : NULL);
     }
     return MINISIM_OK;
 }
@@ -193,7 +218,10 @@ static minisim_status read_segment(struct jpeg *jpeg, uint8_t marker) {
     case 0xdb:
         return read_dqt(jpeg, at, size);
     case 0xdd:
-        return size == 2 ? MINISIM_OK : broken(jpeg, "its restart interval has a wrong length");
+        if (size != 2)
+            return broken(jpeg, "its restart interval has a wrong length");
+        jpeg->restart_interval = ms_big16(at);
+        return MINISIM_OK;
     case 0xc0:
     case 0xc1:
     case 0xc2:
@@ -215,42 +243,68 @@ static minisim_status read_segment(struct jpeg *jpeg, uint8_t marker) {
 }
 
 /* Planes padded to whole blocks of MCUs, coefficients where progressive, rows, pixels, stb's own.
- */
-static uint64_t decode_memory(const struct jpeg *jpeg) {
-    uint64_t width = jpeg->scan->width, height = jpeg->scan->height, memory = 48 * 1024;
+ * stb aligns planes by hand, and counts in int. */
+static minisim_status count_memory(const struct jpeg *jpeg) {
+    struct ms_scan *scan = jpeg->scan;
+    uint64_t width = scan->width, height = scan->height, largest = 0, memory = 48 * 1024;
     uint64_t mcus_x = (width + 8u * jpeg->h_max - 1) / (8u * jpeg->h_max);
     uint64_t mcus_y = (height + 8u * jpeg->v_max - 1) / (8u * jpeg->v_max);
     for (size_t i = 0; i < jpeg->count; i++) {
         uint64_t plane = mcus_x * jpeg->components[i].h * 8 * mcus_y * jpeg->components[i].v * 8;
+        uint64_t block = (jpeg->progressive ? 2 : 1) * plane;
+        largest = block > largest ? block : largest;
         memory += plane * (jpeg->progressive ? 3 : 1) + width + 256;
     }
-    return memory + width * height * (jpeg->count == 1 ? 1 : 3);
+    uint64_t pixels = width * height * (jpeg->count == 1 ? 1 : 3);
+    scan->pixels = jpeg->count == 1 ? MINISIM_GREY : MINISIM_RGB;
+    scan->kept = ms_arena_cost(pixels + 16);
+    scan->memory = memory + pixels;
+    /* stb also multiplies the sides by the number of components. */
+    largest = width * height * jpeg->count > largest ? width * height * jpeg->count : largest;
+    return ms_check_block(jpeg->file, largest + 16);
+}
+
+/* Everything up to the end of the picture. */
+static minisim_status read_markers(struct jpeg *jpeg) {
+    for (;;) {
+        uint8_t marker = next_marker(jpeg);
+        if (marker == 0 && jpeg->at >= jpeg->file->size)
+            return truncated(jpeg);
+        if (marker == 0)
+            return broken(jpeg, "no marker stands where one must");
+        if (marker == 0xd9)
+            return MINISIM_OK;
+        if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8))
+            return broken(jpeg, "a marker stands where none may");
+        minisim_status status = read_segment(jpeg, marker);
+        if (!status && marker == 0xda)
+            status = skip_entropy(jpeg);
+        if (status)
+            return status;
+    }
 }
 
 minisim_status ms_scan_jpeg(const struct ms_bytes *file, struct ms_scan *scan) {
     struct jpeg jpeg = {.file = file, .scan = scan, .at = 2};
     scan->format = MS_JPEG;
-    for (;;) {
-        uint8_t marker = next_marker(&jpeg);
-        if (marker == 0 && jpeg.at >= file->size)
-            return truncated(&jpeg);
-        if (marker == 0)
-            return broken(&jpeg, "no marker stands where one must");
-        if (marker == 0xd9)
-            break;
-        if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8))
-            return broken(&jpeg, "a marker stands where none may");
-        minisim_status status = read_segment(&jpeg, marker);
-        if (status)
-            return status;
-        if (marker == 0xda)
-            skip_entropy(&jpeg);
-    }
-    if (!jpeg.scans)
+    minisim_status status = read_markers(&jpeg);
+    if (status)
+        return status;
+    if (!scan->jpeg.scans)
         return broken(&jpeg, "it holds no picture");
     for (size_t i = 0; i < jpeg.count; i++)
         if (!jpeg.components[i].seen)
             return broken(&jpeg, "a component has no scan");
-    scan->memory = decode_memory(&jpeg);
-    return MINISIM_OK;
+    return count_memory(&jpeg);
+}
+
+minisim_status ms_decode_jpeg(const struct ms_bytes *file, const struct ms_scan *scan,
+                              struct ms_arena *arena, minisim_pixels *pixels) {
+    bool cut = false;
+    minisim_status status =
+        ms_stb_jpeg(file->at, file->size, &scan->jpeg, arena, pixels, &cut, file->error);
+    if (!status && cut)
+        return ms_fail(file->error, MINISIM_BAD_PICTURE,
+                       "the JPEG is truncated: the data of a scan ends before the picture does");
+    return status;
 }

@@ -107,27 +107,30 @@ static minisim_status check_region(const minisim_pixels *pixels, minisim_error *
     return MINISIM_OK;
 }
 
-minisim_status ms_pixels_check(const minisim_pixels *pixels, minisim_error *error) {
-    if (!pixels || !pixels->pixels)
-        return ms_fail(error, MINISIM_BAD_ARGUMENT, "there are no pixels: a null pointer");
+minisim_status ms_pixels_check_size(const minisim_pixels *pixels, minisim_error *error) {
     uint32_t width = pixels->width, height = pixels->height;
     if (!width || !height || width > MS_LONGEST_SIDE || height > MS_LONGEST_SIDE)
         return ms_fail(error, MINISIM_BAD_ARGUMENT,
                        "pixels of %ux%u: the sides must be from 1 to %u", width, height,
                        MS_LONGEST_SIDE);
+    if (pixels->orientation > 8)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "orientation %u: it must be from 0 to 8",
+                       pixels->orientation);
+    return check_region(pixels, error);
+}
+
+minisim_status ms_pixels_check(const minisim_pixels *pixels, minisim_error *error) {
+    if (!pixels || !pixels->pixels)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "there are no pixels: a null pointer");
+    minisim_status status = ms_pixels_check_size(pixels, error);
+    if (status)
+        return status;
     size_t row = row_bytes(pixels);
     if (!row)
         return ms_fail(error, MINISIM_BAD_ARGUMENT, "there is no pixel format %d",
                        (int)pixels->format);
-    if (pixels->orientation > 8)
-        return ms_fail(error, MINISIM_BAD_ARGUMENT, "orientation %u: it must be from 0 to 8",
-                       pixels->orientation);
-    minisim_status status = check_plane("stride", stride_of(pixels), row, height, error);
-    if (!status)
-        status = check_chroma(pixels, error);
-    if (!status)
-        status = check_region(pixels, error);
-    return status;
+    status = check_plane("stride", stride_of(pixels), row, pixels->height, error);
+    return status ? status : check_chroma(pixels, error);
 }
 
 minisim_region ms_pixels_picture(const minisim_pixels *pixels) {

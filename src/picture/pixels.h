@@ -13,6 +13,9 @@
  * takes pixels that passed. */
 minisim_status ms_pixels_check(const minisim_pixels *pixels, minisim_error *error);
 
+/* The same of the sizes and the region alone, before there are pixels. */
+minisim_status ms_pixels_check_size(const minisim_pixels *pixels, minisim_error *error);
+
 /* The picture: the region in force, in the picture as it is seen. */
 minisim_region ms_pixels_picture(const minisim_pixels *pixels);
 

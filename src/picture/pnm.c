@@ -93,7 +93,9 @@ minisim_status ms_scan_pnm(const struct ms_bytes *file, struct ms_scan *scan) {
         return status;
     if (pnm.at > file->size || row_bytes(&pnm, scan->width) > (file->size - pnm.at) / scan->height)
         return truncated(&pnm);
-    scan->memory = (uint64_t)scan->width * scan->height * samples_of(&pnm) + 4096;
+    scan->pixels = samples_of(&pnm) == 3 ? MINISIM_RGB : MINISIM_GREY;
+    scan->kept = ms_arena_cost((uint64_t)scan->width * scan->height * samples_of(&pnm));
+    scan->memory = scan->kept;
     return MINISIM_OK;
 }
 
@@ -129,25 +131,21 @@ static void read_bits(struct pnm *pnm, uint32_t width, uint8_t *to) {
     pnm->at += (width + 7) / 8;
 }
 
-minisim_status ms_decode_pnm(const struct ms_bytes *file, struct ms_arena *arena,
-                             minisim_pixels *pixels) {
+minisim_status ms_decode_pnm(const struct ms_bytes *file, const struct ms_scan *scan,
+                             struct ms_arena *arena, minisim_pixels *pixels) {
     struct pnm pnm = {.file = file};
-    struct ms_scan scan;
-    minisim_status status = read_header(&pnm, &scan);
+    struct ms_scan again;
+    minisim_status status = read_header(&pnm, &again);
     if (status)
         return status;
-    size_t row = (size_t)scan.width * samples_of(&pnm);
-    uint8_t *to = ms_arena_allocate(arena, row * scan.height);
+    size_t row = (size_t)scan->width * samples_of(&pnm);
+    uint8_t *to = ms_arena_allocate(arena, row * scan->height);
     if (!to)
-        return ms_fail(file->error, MINISIM_OUT_OF_MEMORY, "no memory for %u x %u pixels",
-                       (unsigned)scan.width, (unsigned)scan.height);
-    *pixels = (minisim_pixels){.pixels = to,
-                               .width = scan.width,
-                               .height = scan.height,
-                               .format = samples_of(&pnm) == 3 ? MINISIM_RGB : MINISIM_GREY};
-    for (uint32_t y = 0; y < scan.height && !status; y++, to += row) {
+        return ms_arena_failed(arena, file->error);
+    pixels->pixels = to;
+    for (uint32_t y = 0; y < scan->height && !status; y++, to += row) {
         if (pnm.kind == '4')
-            read_bits(&pnm, scan.width, to);
+            read_bits(&pnm, scan->width, to);
         else
             for (size_t x = 0; x < row && !status; x++)
                 status = read_sample(&pnm, to + x);

@@ -21,10 +21,19 @@ struct ms_preparation {
 };
 
 /*
+ * Bytes that ms_prepare_pixels takes of its arena at most, from the pixels' sizes alone: where they
+ * lie is not looked at. Refuses what it refuses, but for preprocessed pictures of another size.
+ */
+minisim_status ms_prepare_memory(const minisim_pixels *pixels,
+                                 const struct ms_preparation *preparation, uint64_t *bytes,
+                                 minisim_error *error);
+
+/*
  * Composites alpha, orients, cuts out the region, crops and resizes into `square`, size x size x 3
- * bytes. Working memory comes from `arena` and goes back to it. BAD_ARGUMENT: a region outside,
- * planes that make no sense; BAD_PICTURE: not of the input size though preprocessed, or refused by
- * stb's resampler; OUT_OF_MEMORY.
+ * bytes. Working memory comes from `arena` and goes back to it (but for what stb leaves when it
+ * refuses). BAD_ARGUMENT: a region outside, planes that make no sense; BAD_PICTURE: not of the
+ * input size though preprocessed, more than the arena's limit, or refused by stb's resampler;
+ * OUT_OF_MEMORY.
  */
 minisim_status ms_prepare_pixels(const minisim_pixels *pixels,
                                  const struct ms_preparation *preparation, struct ms_arena *arena,

@@ -25,15 +25,6 @@ static const struct signature others[] = {
     {"JPEG 2000", 0, 4, "\xff\x4f\xff\x51"},
     {"JPEG XL", 0, 2, "\xff\x0a"},
     {"JPEG XL", 4, 4, "JXL "},
-    {"AVIF", 4, 8, "ftypavif"},
-    {"AVIF", 4, 8, "ftypavis"},
-    {"HEIC", 4, 8, "ftypheic"},
-    {"HEIC", 4, 8, "ftypheix"},
-    {"HEIC", 4, 8, "ftyphevc"},
-    {"HEIC", 4, 8, "ftypmif1"},
-    {"HEIC", 4, 8, "ftypmsf1"},
-    {"Canon CR3", 4, 8, "ftypcrx "},
-    {"video", 4, 4, "ftyp"},
     {"video", 8, 4, "AVI "},
     {"video", 0, 4, "\x1a\x45\xdf\xa3"},
     {"ICO", 0, 4, "\0\0\1\0"},
@@ -68,9 +59,31 @@ static bool contains(const uint8_t *bytes, size_t size, const char *word) {
     return false;
 }
 
+/* True where one of the words of 4 bytes in `brands` stands in a file type box (ISO/IEC 14496-12,
+ * 4.3): as the major brand, or among the compatible ones. */
+static bool has_brand(const uint8_t *box, size_t size, const char *brands) {
+    for (size_t at = 8; at + 4 <= size; at += at == 8 ? 8 : 4) /* behind the major one: a version */
+        for (const char *brand = brands; *brand; brand += 4)
+            if (memcmp(box + at, brand, 4) == 0)
+                return true;
+    return false;
+}
+
+/* A file that begins with a file type box, by its brands; the coded one decides over "mif1". */
+static const char *kind_of_box(const uint8_t *bytes, size_t size) {
+    size_t box = ms_big32(bytes);
+    box = box < size ? box : size;
+    return has_brand(bytes, box, "avifavis")                                   ? "AVIF"
+           : has_brand(bytes, box, "heicheixheimheishevchevxhevmhevsmif1msf1") ? "HEIC"
+           : has_brand(bytes, box, "crx ")                                     ? "Canon CR3"
+                                                                               : "video";
+}
+
 const char *ms_other_kind(const uint8_t *bytes, size_t size) {
     if (size == 0)
         return "empty";
+    if (size >= 12 && memcmp(bytes + 4, "ftyp", 4) == 0)
+        return kind_of_box(bytes, size);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (size >= others[i].offset && starts(bytes + others[i].offset, size - others[i].offset,
                                                others[i].bytes, others[i].length))
@@ -88,10 +101,18 @@ minisim_status ms_check_size(const struct ms_bytes *file, uint64_t width, uint64
                        (unsigned long long)width, (unsigned long long)height);
     if (width * height > file->max_pixels)
         return ms_fail(file->error, MINISIM_BAD_PICTURE,
-                       "%llu x %llu is %llu pixels, more than the limit of %llu (--max-pixels)",
+                       "%llu x %llu is %llu pixels, more than the limit of %llu",
                        (unsigned long long)width, (unsigned long long)height,
                        (unsigned long long)(width * height), (unsigned long long)file->max_pixels);
     return MINISIM_OK;
+}
+
+minisim_status ms_check_block(const struct ms_bytes *file, uint64_t bytes) {
+    if (bytes <= INT32_MAX)
+        return MINISIM_OK;
+    return ms_fail(file->error, MINISIM_BAD_PICTURE,
+                   "decoding takes %llu bytes in one block; the decoder can hold %d",
+                   (unsigned long long)bytes, INT32_MAX);
 }
 
 static minisim_status no_picture(const uint8_t *bytes, size_t size, minisim_error *error) {
@@ -125,4 +146,11 @@ minisim_status ms_scan_picture(const uint8_t *bytes, size_t size, uint64_t max_p
         (bytes[2] == '#' || (bytes[2] >= '\t' && bytes[2] <= '\r') || bytes[2] == ' '))
         return ms_scan_pnm(&file, scan);
     return no_picture(bytes, size, error);
+}
+
+minisim_pixels ms_scan_pixels(const struct ms_scan *scan) {
+    return (minisim_pixels){.width = scan->width,
+                            .height = scan->height,
+                            .format = scan->pixels,
+                            .orientation = scan->orientation};
 }
