@@ -1,4 +1,5 @@
-# minisim: `make` builds the program and both libraries into build/; `make help` lists the rest.
+# minisim: `make` builds the program and both libraries into build/ (for another machine, with CROSS,
+# into a folder of its own below it); `make help` lists the rest.
 # Nothing here installs packages: what is missing is named, with the command that installs it.
 
 CC       ?= cc
@@ -9,10 +10,13 @@ endif
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
-BUILD    ?= build
+# STATIC=1: the program is one file that needs no other.
+STATIC   ?=
+BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 CFLAGS   ?= -O2 -g
+LDFLAGS  ?=
 SANITIZE ?=
 
 VERSION  := $(shell sed -n 's/^\#define MINISIM_VERSION "\(.*\)"/\1/p' src/minisim.h)
@@ -26,7 +30,7 @@ FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CF
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 # One segment after the other in the file, without gaps of a page.
-LINK      = $(CFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code
+LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code
 
 has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
@@ -41,26 +45,34 @@ endif
 ifeq ($(filter aarch64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%neon.c,$(LIBRARY))
 endif
+ifeq ($(filter arm%,$(MACHINE)),)
+LIBRARY  := $(filter-out src/kernels/vfpv4.c,$(LIBRARY))
+endif
+# C11 lets f32 be computed in double where <math.h> once said so; this machine need not.
+ifneq ($(filter s390x%,$(MACHINE)),)
+FLAGS    += -fexcess-precision=fast
+endif
 PROGRAM  := $(wildcard src/cli/*.c) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
-            $(BUILD)/layers_tool $(BUILD)/draw
+            $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest
 
-.PHONY: fuzz all help check bench asan tsan install uninstall clean format lint
+.PHONY: all help check release-check fuzz bench asan tsan install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
 	@echo 'make             the program and both libraries, into $(BUILD)/'
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
+	@echo 'make release-check   all tests, and all of them for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
 	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
-	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), BUILD, CFLAGS'
+	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program), BUILD, CFLAGS, LDFLAGS'
 
 # A compiler and stb are packages; say so where one is missing, instead of a shell's or a compiler's error.
 ifeq ($(filter help clean uninstall format lint,$(MAKECMDGOALS)),)
@@ -78,6 +90,9 @@ $(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
+# -frename-registers: without, sums are copied from register to register.
+$(BUILD)/src/kernels/neon.o: FLAGS += -O2 $(call has_flag,-frename-registers)
+$(BUILD)/src/kernels/vfpv4.o: FLAGS += -O2 -mfpu=vfpv4-d16
 $(BUILD)/src/kernels/distance_neon.o $(BUILD)/src/kernels/distance_reference.o: FLAGS += -O3
 $(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
 $(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl
@@ -110,11 +125,11 @@ $(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
 	ln -sf $(<F) $@
 
 $(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map Makefile
-	$(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
 	    -Wl,--version-script=src/minisim.map -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
-	$(CC) $(LINK) -o $@ $^ $(LIBS)
+	$(CC) $(LINK) $(if $(STATIC),-static) -o $@ $^ $(LIBS)
 
 # PREFIX counts when installing, not when building: nothing built before knows another one. The
 # program looks for its weights beside itself first, so the whole tree may be moved.
@@ -149,13 +164,14 @@ uninstall:
 
 $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
                  $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
 
 # This one counts what the library allocates.
 $(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
 
+$(BUILD)/network_digest: $(BUILD)/tests/support.o
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
 # Fuzz targets: replayed over their files by `check`, and run by libFuzzer (`make fuzz`, then
 # build-fuzz/fuzz_picture tests/fuzz/corpus/hostile tests/pictures).
@@ -177,12 +193,16 @@ $(BUILD)/nosimd/stb.o: src/picture/stb.c
 	$(CC) $(FLAGS) -DSTBI_NO_SIMD -c $< -o $@
 $(BUILD)/decode_digest_nosimd: $(BUILD)/tests/decode_digest.o $(BUILD)/nosimd/stb.o \
                                $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/tests/fuzz/%.o
 
 check: all $(TESTS) $(TOOLS) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
 	@BUILD=$(BUILD) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run
+
+# What CI does for one other machine and a part of the tests, for all of them.
+release-check: check
+	tools/check_targets all
 
 asan:
 	$(MAKE) BUILD=build-asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' \

@@ -72,10 +72,43 @@ const char *ms_cpu_name(char name[80]) {
 
 #else
 
+/* None that a program could ask for. */
 const char *ms_cpu_name(char name[80]) {
     name[0] = '\0';
     return name;
 }
+
+#if defined(__aarch64__)
+
+const char *ms_cpu_features(void) {
+    return "neon";
+}
+
+const struct ms_kernels *const *ms_kernels_available(void) {
+    static const struct ms_kernels *const neon[] = {&ms_kernels_reference, &ms_kernels_neon, NULL};
+    return neon;
+}
+
+#elif defined(__arm__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+static bool has_vfpv4(void) {
+    return getauxval(AT_HWCAP) & HWCAP_VFPv4;
+}
+
+const char *ms_cpu_features(void) {
+    return has_vfpv4() ? "vfpv4" : "";
+}
+
+const struct ms_kernels *const *ms_kernels_available(void) {
+    static const struct ms_kernels *const plain[] = {&ms_kernels_reference, NULL};
+    static const struct ms_kernels *const vfpv4[] = {&ms_kernels_reference, &ms_kernels_vfpv4,
+                                                     NULL};
+    return has_vfpv4() ? vfpv4 : plain;
+}
+
+#else
 
 const char *ms_cpu_features(void) {
     return "";
@@ -86,6 +119,7 @@ const struct ms_kernels *const *ms_kernels_available(void) {
     return plain;
 }
 
+#endif
 #endif
 
 const struct ms_kernels *ms_kernels_choose(const char *name) {

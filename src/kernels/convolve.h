@@ -51,7 +51,8 @@ INLINE void pointwise_tile(const struct ms_pointwise *call, size_t pixel, size_t
 #pragma GCC unroll 4
                 for (size_t v = 0; v < panels; v++) {
                     w[v] = load(weights + v * panel_floats);
-                    __builtin_prefetch(weights + (panels + v) * panel_floats, 0, 2);
+                    if (i * lanes % MS_LANES_MAX == 0) /* once a line of the cache */
+                        __builtin_prefetch(weights + (panels + v) * panel_floats, 0, 2);
                 }
 #pragma GCC unroll 16
                 for (size_t p = 0; p < pixels; p++)
@@ -137,6 +138,7 @@ INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, siz
     static const float zeros[lanes];
     const size_t columns = ms_window_rows(outputs, stride); /* the same along a row */
     const size_t first = x * stride - call->pad_left;       /* wraps left of the picture */
+    const size_t in_stride = call->in_stride;
     const float *const *rows = call->rows + y * stride;
     vec sum[MS_STRIP_MAX];
 #pragma GCC unroll 16
@@ -152,11 +154,11 @@ INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, siz
         for (size_t tap = 0; tap < MS_WINDOW; tap++)
             w[tap] = load(weights + tap * call->weight_stride);
 #pragma GCC unroll 40
-        for (size_t j = 0; j < columns; j++) {
+        for (size_t j = 0, at = first * in_stride; j < columns; j++, at += in_stride) {
             /* Only the first and the last two columns can lie outside. */
             bool edge = j == 0 || j + 2 >= columns;
             bool outside = edge && first + j >= call->in_width;
-            vec pixel = load(outside ? zeros : in + (first + j) * call->in_stride);
+            vec pixel = load(outside ? zeros : in + at);
 #pragma GCC unroll 3
             for (size_t tap = 0; tap < MS_WINDOW; tap++)
                 if (j >= tap && (j - tap) % stride == 0 && (j - tap) / stride < outputs)

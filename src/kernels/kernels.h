@@ -129,6 +129,10 @@ ms_pairs_fn ms_dot_neon, ms_squares_neon;
 extern const struct ms_kernels ms_kernels_reference;
 #if defined(__x86_64__)
 extern const struct ms_kernels ms_kernels_avx2, ms_kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct ms_kernels ms_kernels_neon;
+#elif defined(__arm__)
+extern const struct ms_kernels ms_kernels_vfpv4;
 #endif
 
 /* The tables that this build has and this CPU runs, slowest first; ends with NULL. Thread-safe. */

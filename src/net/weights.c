@@ -281,7 +281,7 @@ static void count_work(struct minisim_model *model) {
     for (size_t b = 0; b < model->info.blocks; b++) {
         const struct ms_block *block = &model->blocks[b];
         count_pointwise(&block->expand, side * side, &model->info);
-        side = ms_conv_size(side, block->depthwise.stride);
+        side = ms_conv_size((size_t)side, block->depthwise.stride);
         model->info.parameters += 10 * (uint64_t)block->depthwise.channels;
         model->info.multiply_adds += 9 * (uint64_t)block->depthwise.channels * side * side;
         count_pointwise(&block->project, side * side, &model->info);
