@@ -29,9 +29,14 @@ FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CF
             -fvisibility=hidden -fPIC -pthread -MMD -MP \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
-# One segment after the other in the file, without gaps of a page.
-LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code
+# The program is small: what it does not use, gaps between its segments and long tables of addresses
+# are left out.
+LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code \
+            $(call links_with,-Wl$(comma)-z$(comma)pack-relative-relocs)
 
+comma    := ,
+links_with = $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(1) -Wl,--fatal-warnings \
+               -x c -o /dev/null - 2>/dev/null && echo $(1))
 has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
@@ -109,7 +114,8 @@ $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 # Loops over pixels and weights that the compiler vectorises.
-$(BUILD)/src/net/run.o $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
+$(BUILD)/src/net/run.o: FLAGS += -O3
+$(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -36,7 +36,7 @@ enum { lanes = 16 };
 #define MS_TILES(T)                                                                                \
     T(1, 1) T(2, 1) T(4, 1) T(7, 1) T(14, 1)                                                       \
     T(1, 2) T(2, 2) T(3, 2) T(4, 2) T(5, 2) T(6, 2) T(7, 2)                                        \
-    T(8, 2) T(9, 2) T(10, 2) T(11, 2) T(12, 2) T(13, 2) T(14, 2)
+    T(8, 2) T(10, 2) T(12, 2) T(13, 2) T(14, 2)
 /* clang-format on */
 enum { MS_TILE_PIXELS_MAX = 14, MS_TILE_PANELS_MAX = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {14, 14};
