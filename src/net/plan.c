@@ -4,7 +4,7 @@
 enum { whole_max = 300 * 1024 };
 /* Rows that a member must have of these, for the row that it recomputes not to cost too much. */
 enum { least_rows = 7 };
-/* Rows of a band elsewhere, and of a step. */
+/* Rows of a band elsewhere. */
 enum { band_rows = 2 };
 /* Bytes of a chunk's ring: what a first-level cache of 32 KiB holds beside weights and output. */
 enum { ring_bytes = 28 * 1024 };
@@ -23,9 +23,10 @@ static void plan_band(struct ms_stage *stage, size_t threads) {
     stage->band = stage->by_channels ? stage->out_side
                   : stage->one_band  ? (stage->out_side + threads - 1) / threads
                                      : band_rows;
-    /* A step of a small picture is all of it: short rows make short tiles. */
+    /* A step of a small picture is all of it: short rows make short tiles. Elsewhere two rows of
+     * input are new in each. */
     bool small = stage->in_side <= MS_ONE_BAND_SIDE;
-    stage->step = least(small ? stage->out_side : band_rows, stage->band);
+    stage->step = least(small ? stage->out_side : band_rows / stage->stride, stage->band);
     stage->chunk = stage->expanded;
     if (stage->block->expand.inputs) {
         stage->ring_rows = least(stage->in_side, ms_window_rows(stage->step, stage->stride));
