@@ -163,7 +163,7 @@ static void time_network(minisim_context *context, const minisim_pixels *pixels,
  * turn. */
 static bool measure_table(struct bench *bench, const minisim_model *model, size_t threads,
                           float *embedding) {
-    double seconds[2][ROUNDS * RUN], peaks[ROUNDS];
+    double seconds[2][ROUNDS * RUN] = {{0}}, peaks[ROUNDS] = {0};
     minisim_context *contexts[2] = {0};
     minisim_pixels pixels = square_of(bench);
     const struct ms_kernels *kernels = ms_kernels_choose(minisim_model_cpu(model));
@@ -226,7 +226,7 @@ static void take_layer(void *user, const char *name, const float *values, size_t
 }
 
 static bool measure_layers(struct bench *bench, const minisim_model *model) {
-    double peaks[LAYER_ROUNDS];
+    double peaks[LAYER_ROUNDS] = {0};
     minisim_error error;
     double start = now();
     for (; bench->rounds < LAYER_ROUNDS && (!bench->rounds || !enough(start)); bench->rounds++) {
@@ -275,7 +275,7 @@ static double batch_rate(const struct bench *bench, minisim_context **contexts, 
 /* One thread and all of them, in turn. */
 static bool measure_batches(struct bench *bench, const minisim_model *model) {
     enum { most = 9 };
-    double rates[2][most];
+    double rates[2][most] = {{0}};
     minisim_context *contexts[MS_TEAM_MAX] = {0};
     bool good = true;
     for (size_t i = 0; i < bench->threads && good; i++)
@@ -339,7 +339,7 @@ static minisim_status go_way(const struct bench *bench, minisim_context *context
 static bool measure_way(const struct bench *bench, minisim_context *context, struct way *way,
                         float *embedding, uint8_t *square) {
     enum { most = 9 };
-    double parts[4][most];
+    double parts[4][most] = {{0}};
     minisim_error error = {"out of memory"};
     size_t rounds = 0;
     for (double start = now(); rounds < most && (!rounds || !enough(start)); rounds++) {
