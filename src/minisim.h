@@ -183,7 +183,7 @@ typedef struct minisim_context_options {
     uint64_t max_memory;    /* bytes for reading and decoding one picture; 0: 2 GiB */
     void *memory; /* NULL: the library allocates; else minisim_context_size bytes, aligned to 64 */
     size_t memory_size;
-    uint32_t threads; /* that share the work of one picture, the caller's included; 0 means 1 */
+    uint32_t threads; /* that share the work of one picture, the caller's included: 0 (1) to 64 */
 } minisim_context_options;
 
 /* How many bytes of working memory a context for this model takes; no picture's memory in it. */
@@ -194,11 +194,16 @@ minisim_status minisim_context_size(const minisim_model *model,
 /*
  * Opens a context. From then on the library allocates nothing for it, save what reading one picture
  * takes, within max_memory, freed before the call returns. Memory handed over stays the caller's.
- * The model must outlive the context.
+ * The model must outlive the context. Threads beyond the caller's live, asleep between pictures,
+ * until it is closed: until then memory handed over must neither move nor be freed, and a forked
+ * process cannot use the context. OUT_OF_MEMORY: also where the system gives no more threads. In a
+ * batch, where each context has a thread of its own, they multiply.
  */
 minisim_status minisim_context_open(const minisim_model *model,
                                     const minisim_context_options *options,
                                     minisim_context **context, minisim_error *error);
+
+/* Ends its threads and frees what was not handed over; NULL is allowed. */
 void minisim_context_close(minisim_context *context);
 
 /* The model that a context was opened for. */

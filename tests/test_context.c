@@ -206,6 +206,40 @@ static void memory_handed_over(void **state) {
     free(memory);
 }
 
+/* A team's members inherit the floating-point environment of whoever opens the context. */
+static void shared_by_threads(void **state) {
+    (void)state;
+    enum { guard = 64 };
+    static const uint32_t counts[] = {1, 2, 3, 7, 64};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t bytes;
+        float got[dimension];
+        minisim_context *context;
+        minisim_context_options options = {.size = sizeof options, .threads = counts[i]};
+        assert_int_equal(minisim_context_size(model, &options, &bytes, NULL), MINISIM_OK);
+        uint8_t *memory = aligned_alloc(64, bytes + guard);
+        assert_non_null(memory);
+        memset(memory, 0xff, bytes + guard);
+        options.memory = memory;
+        options.memory_size = bytes;
+        fesetround(FE_DOWNWARD);
+        assert_int_equal(minisim_context_open(model, &options, &context, NULL), MINISIM_OK);
+        fesetround(FE_TONEAREST);
+        for (size_t square = 0; square < 4; square++) {
+            minisim_pixels pixels = pixels_of(squares[square]);
+            assert_int_equal(minisim_embed_pixels(context, &pixels, got), MINISIM_OK);
+            assert_memory_equal(got, expected[square], sizeof got);
+        }
+        minisim_context_close(context);
+        for (size_t at = bytes; at < bytes + guard; at++)
+            assert_int_equal(memory[at], 0xff);
+        free(memory);
+    }
+    minisim_context_options options = {.size = sizeof options, .threads = 65};
+    minisim_context *context;
+    assert_int_equal(minisim_context_open(model, &options, &context, NULL), MINISIM_BAD_ARGUMENT);
+}
+
 static void any_float_environment(void **state) {
     (void)state;
     float got[dimension];
@@ -323,15 +357,11 @@ static void ids_of_every_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way_in),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(memory_limits),
-        cmocka_unit_test(long_and_thin_by_stb),
-        cmocka_unit_test(memory_handed_over),
-        cmocka_unit_test(any_float_environment),
-        cmocka_unit_test(batches),
-        cmocka_unit_test(embedding_ids),
-        cmocka_unit_test(ids_of_every_table),
+        cmocka_unit_test(every_way_in),          cmocka_unit_test(limits),
+        cmocka_unit_test(memory_limits),         cmocka_unit_test(long_and_thin_by_stb),
+        cmocka_unit_test(memory_handed_over),    cmocka_unit_test(shared_by_threads),
+        cmocka_unit_test(any_float_environment), cmocka_unit_test(batches),
+        cmocka_unit_test(embedding_ids),         cmocka_unit_test(ids_of_every_table),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, open_model, close_model);

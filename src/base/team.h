@@ -1,6 +1,6 @@
 /*
  * A team of threads that work on one thing together, made once: the caller is member 0, the others
- * sleep until it calls them. They meet at barriers, where they spin briefly, because the next piece
+ * wait until it calls them. They meet at barriers, where they spin briefly, because the next piece
  * of work is microseconds away, and then sleep, because it may not be.
  */
 #ifndef MS_BASE_TEAM_H
@@ -31,7 +31,7 @@ struct ms_team {
     } members[MS_TEAM_MAX];
 };
 
-/* Starts `size` - 1 threads (size at most MS_TEAM_MAX). The team must not move. false: the system
+/* Starts `size` - 1 threads (size from 1 to MS_TEAM_MAX). The team must not move. false: the system
  * gave fewer; the team is closed. */
 bool ms_team_open(struct ms_team *team, size_t size);
 

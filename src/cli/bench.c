@@ -193,11 +193,16 @@ static bool measure_tables(struct bench *bench, const minisim_model *model, cons
     bool good = embedding != NULL;
     for (const struct ms_kernels *const *t = ms_kernels_available(); *t && good; t++) {
         minisim_model_options options = {.size = sizeof options, .cpu = (*t)->name};
+        minisim_error error;
         minisim_model *other;
         if (*t == bench->kernels || bench->pictures.model.cpu)
             continue;
-        good = minisim_model_open(path, &options, &other, NULL) == MINISIM_OK &&
-               measure_table(bench, other, 1, embedding);
+        minisim_status status = minisim_model_open(path, &options, &other, &error);
+        if (status) {
+            ms_complain(path, "%s", error.text);
+            ms_note_refusal(status);
+        }
+        good = !status && measure_table(bench, other, 1, embedding);
         minisim_model_close(other);
     }
     good = good && measure_table(bench, model, bench->threads, embedding);
@@ -254,7 +259,10 @@ struct series {
 static int next_square(void *user, minisim_input *input) {
     struct series *series = user;
     *input = (minisim_input){.pixels = &series->pixels};
-    return series->left-- > 0;
+    if (!series->left)
+        return 0;
+    series->left--;
+    return 1;
 }
 
 static int ignore_row(void *user, const minisim_row *row) {
@@ -262,14 +270,16 @@ static int ignore_row(void *user, const minisim_row *row) {
     return row->status != MINISIM_OK;
 }
 
-/* Pictures a second of a batch on so many of the contexts; it takes about a seventh of a second. */
+/* Pictures a second of a batch on so many of the contexts, 0 if it failed; it takes about a seventh
+ * of a second. */
 static double batch_rate(const struct bench *bench, minisim_context **contexts, size_t threads) {
     double seconds = bench->speeds[bench->speed_count - 1].seconds;
     size_t pictures = (1 + (size_t)(0.14 / seconds)) * threads;
     struct series series = {square_of(bench), pictures};
     double start = now();
-    minisim_embed_batch(contexts, threads, next_square, ignore_row, &series);
-    return (double)pictures / (now() - start);
+    minisim_status status =
+        minisim_embed_batch(contexts, threads, next_square, ignore_row, &series);
+    return status ? 0 : (double)pictures / (now() - start);
 }
 
 /* One thread and all of them, in turn. */

@@ -12,8 +12,7 @@
 
 #define DEFAULT_NAME "minisim-default.msw"
 
-/* More than four share a picture only when told to: they would mostly wait for each other. */
-enum { MOST_THREADS = 64, MOST_UNASKED = 4, LARGEST_CROP = 4096 };
+enum { MOST_THREADS = 64, LARGEST_CROP = 4096 };
 
 const struct ms_option ms_network_options[] = {
     {MS_OPTION_WEIGHTS, "weights", 0, "FILE", "the network's weights (.msw)"},
@@ -32,7 +31,8 @@ const struct ms_option ms_network_options[] = {
     {0}};
 
 const struct ms_option ms_picture_options[] = {
-    {MS_OPTION_THREADS, "threads", 0, "N", "how many work at once (one for each CPU)"},
+    {MS_OPTION_THREADS, "threads", 0, "N",
+     "how many work at once (one for each CPU;\non one picture alone: 1)"},
     {MS_OPTION_PREPROCESSED, "preprocessed", 0, NULL,
      "pictures have the input size already:\nneither crop nor resize"},
     {MS_OPTION_ROI, "roi", 0, "X,Y,W,H", "use this rectangle of each picture only"},
@@ -239,9 +239,10 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     minisim_error error = {"out of memory"};
     minisim_status status = MINISIM_OUT_OF_MEMORY;
     options.size = sizeof options;
+    /* Threads share one picture only when told to: waking them costs what they save on small
+     * networks and busy machines. */
     if (most <= 1) {
-        bool told = settings->threads > 0;
-        options.threads = (uint32_t)(told || count < MOST_UNASKED ? count : MOST_UNASKED);
+        options.threads = settings->threads ? (uint32_t)count : 1;
         count = 1;
     }
     count = count > most && most ? (size_t)most : count;

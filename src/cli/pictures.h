@@ -39,7 +39,7 @@ bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **m
 size_t ms_count_threads(const struct ms_picture_settings *settings);
 
 /* A model, and contexts for at most `most` pictures at a time, a thread each; where there is one
- * picture alone, the threads share it. */
+ * picture alone, the threads that were asked for share it. */
 struct ms_engine {
     char *weights; /* path */
     minisim_model *model;

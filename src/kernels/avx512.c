@@ -5,8 +5,9 @@
  *
  * Pointwise. A tile of P pixels by V panels does P * V multiply-adds for each input channel, with
  * V loads of weights and P broadcasts of an input:
- *     14 x 2: 28 sums, 31 registers; 28 multiply-adds (14 cycles), 16 loads (8 cycles), and 5 other
- *             instructions: 49 in all, 3.5 a cycle. gcc keeps every sum in a register.
+ *     14 x 2: 28 sums, 31 registers; 28 multiply-adds (14 cycles), 16 loads, 2 prefetches and the 5
+ *             strides that gcc fetches again (12 cycles), and 4 other instructions: 55 in all, 3.9
+ *             a cycle. Every sum stays in a register.
  *     14 x 1: 14 multiply-adds (7 cycles), 15 loads (7.5 cycles): for the last panel of an odd
  *             number alone, so it has few heights. Three panels (9 x 3) are no faster than two.
  * 14 divides 224, 112, 56, 28 and 196 = 14 x 14, the sides and areas that MobileNetV2 makes of 224;

@@ -260,12 +260,10 @@ static void make_rows(const struct member *member, size_t index, size_t end) {
 static void run_by_rows(const struct member *member, size_t first, size_t last) {
     const struct ms_stage *stages = member->run->stages;
     size_t from, end = share(member, stages[last].out_side, 1, &from);
-    for (size_t i = last, row = from; i + 1 > first; i--) {
+    for (size_t i = last + 1, row = from; i-- > first;) {
         size_t above = row * stages[i].stride;
         member->made[i] = row;
         row = member->read[i] = above > stages[i].pad ? above - stages[i].pad : 0;
-        if (i == 0)
-            break;
     }
     if (first == 0)
         ms_stem_row(member->run->model, member->run->square, stages[0].in_side,
