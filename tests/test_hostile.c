@@ -48,12 +48,13 @@ static minisim_status read_picture(size_t size) {
 
 static const struct {
     const char *name, *text; /* NULL: it is a picture */
+    bool may_pass;           /* stb 2.27 decodes it, newer ones refuse it */
 } rows[] = {{"a-dht-counts.jpg", "more codes than there are"},
             {"a-dht-short.jpg", "does not fit its segment"},
             {"b-no-tables.jpg", "a table that was not defined"},
             {"b-one-table.jpg", "a table that was not defined"},
-            {"c-huge-dc.jpg", NULL},
-            {"c-shifted-dc.jpg", NULL},
+            {"c-huge-dc.jpg", "data is broken", true},
+            {"c-shifted-dc.jpg", "data is broken", true},
             {"c-long-dc.jpg", "data is broken"},
             {"d-one-scan.jpg", "a component has no scan"},
             {"d-only-ac.jpg", "refines what no scan began"},
@@ -95,8 +96,9 @@ static void every_row(void **state) {
         double seconds = now() - start;
         print_message("# %-22s %6.2f ms, %8zu bytes: %s\n", rows[i].name, seconds * 1e3, arena.peak,
                       error.text);
-        if ((status == MINISIM_OK) != !rows[i].text ||
-            (rows[i].text && !strstr(error.text, rows[i].text)))
+        bool passed = status == MINISIM_OK && (!rows[i].text || rows[i].may_pass);
+        bool refused = status && rows[i].text && strstr(error.text, rows[i].text);
+        if (!passed && !refused)
             fail_msg("%s: status %d \"%s\"", rows[i].name, status, error.text);
         assert_true(seconds < 1);
     }
