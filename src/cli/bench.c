@@ -413,11 +413,15 @@ static void print_text(struct bench *bench) {
         snprintf(name, sizeof name, "%s, %zu thread%s", s->cpu, s->threads,
                  s->threads == 1 ? "" : "s");
         print_speed(name, s->seconds, macs, s->peak * (double)s->threads);
-        printf("  %20s %9.3f ms; peak of a core %.1f GMAC/s\n", "fastest", s->fastest * 1e3,
-               s->peak / 1e9);
+        printf("  %20s %9.3f ms", "fastest", s->fastest * 1e3);
+        if (s->peak > 0)
+            printf("; peak of a core %.1f GMAC/s", s->peak / 1e9);
+        putchar('\n');
     }
-    printf("  many pictures: %.1f a second on one thread, %.1f on %zu\n", bench->rates[0],
-           bench->rates[1], bench->threads);
+    printf("  many pictures: %.1f a second on one thread", bench->rates[0]);
+    if (bench->threads > 1)
+        printf(", %.1f on %zu", bench->rates[1], bench->threads);
+    putchar('\n');
     printf("\nLayer by layer, whole tensors, %s, one thread\n", bench->kernels->name);
     for (size_t i = 0; i < bench->layer_count; i++) {
         struct layer *layer = &bench->layers[i];
