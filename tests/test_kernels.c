@@ -87,6 +87,15 @@ static float *spread(const float *plain, size_t rows, size_t columns, size_t str
     return wide;
 }
 
+/* The other way round: [rows][columns] out of rows of `stride`. */
+static float *tighten(const float *wide, size_t rows, size_t columns, size_t stride) {
+    float *plain = malloc(rows * columns * sizeof *plain);
+    assert_non_null(plain);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(plain + i * columns, wide + i * stride, columns * sizeof *plain);
+    return plain;
+}
+
 /* Inputs overlap from pixel to pixel where there are three runs, as windows do. */
 static size_t in_stride(const struct pointwise_case *c) {
     return c->runs == 1 ? c->inputs : (c->inputs + 1) / 2;
@@ -125,10 +134,7 @@ static float *run_pointwise(const struct ms_kernels *table, const struct pointwi
         call.in[run] = o->in + run * run_floats(c);
     table->pointwise(&call);
     assert_true(guards_stand(out, c->pixels * padded));
-    float *tight = malloc(c->pixels * c->outputs * sizeof *tight);
-    assert_non_null(tight);
-    for (size_t p = 0; p < c->pixels; p++)
-        memcpy(tight + p * c->outputs, out + p * padded, c->outputs * sizeof *tight);
+    float *tight = tighten(out, c->pixels, c->outputs, padded);
     free(out - guard);
     free(residual);
     free(bias);
@@ -289,10 +295,7 @@ static float *run_depthwise(const struct ms_kernels *table, const struct depthwi
                                             .weight_stride = padded,
                                             .bias = bias});
     assert_true(guards_stand(out, pixels * padded));
-    float *tight = malloc(pixels * c->channels * sizeof *tight);
-    assert_non_null(tight);
-    for (size_t p = 0; p < pixels; p++)
-        memcpy(tight + p * c->channels, out + p * padded, c->channels * sizeof *tight);
+    float *tight = tighten(out, pixels, c->channels, padded);
     free(out - guard);
     free(bias);
     free(weights);

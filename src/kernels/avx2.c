@@ -14,8 +14,6 @@
  *
  * ReLU6 on the bits, as in avx512.c.
  */
-#include "kernels/resize.h"
-
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -66,16 +64,5 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 }
 
 #include "kernels/convolve.h"
-#include "kernels/load.h"
 
-const struct ms_kernels ms_kernels_avx2 = {.name = "avx2",
-                                           .lanes = lanes,
-                                           .pointwise = pointwise,
-                                           .depthwise = depthwise,
-                                           .fold_row = fold_row,
-                                           .pack_panel = pack_panel,
-                                           .crc32c = crc32c,
-                                           .saturate = saturate,
-                                           .resizer = &ms_resizer_avx2,
-                                           .dot = ms_dot_avx2,
-                                           .squares = ms_squares_avx2};
+MS_KERNELS(avx2, avx2);

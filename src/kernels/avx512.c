@@ -25,8 +25,6 @@
  * integers, -0 the least of them, and positive floats are ordered like integers), and on AMD's
  * cores it runs in units that the multiply-adds do not need.
  */
-#include "kernels/resize.h"
-
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -77,16 +75,5 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 }
 
 #include "kernels/convolve.h"
-#include "kernels/load.h"
 
-const struct ms_kernels ms_kernels_avx512 = {.name = "avx512",
-                                             .lanes = lanes,
-                                             .pointwise = pointwise,
-                                             .depthwise = depthwise,
-                                             .fold_row = fold_row,
-                                             .pack_panel = pack_panel,
-                                             .crc32c = crc32c,
-                                             .saturate = saturate,
-                                             .resizer = &ms_resizer_avx512,
-                                             .dot = ms_dot_avx512,
-                                             .squares = ms_squares_avx512};
+MS_KERNELS(avx512, avx512);

@@ -18,9 +18,11 @@
  *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs
  *     MS_STRIP_MAX                         the largest of them
  *
- * Everything that varies is a constant where it is inlined, so that sums are registers.
+ * Everything that varies is a constant where it is inlined, so that sums are registers. At its end
+ * the file names its table: MS_KERNELS(avx2, avx2).
  */
 #include "kernels/kernels.h"
+#include "kernels/load.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -225,3 +227,18 @@ static double saturate(size_t rounds) {
     }
     return (double)rounds * sums * lanes;
 }
+
+/* The table NAME, with the resizer and the sums over pairs of OTHERS, which have files of their
+ * own: those of NAME, or the reference's. */
+#define MS_KERNELS(NAME, OTHERS)                                                                   \
+    const struct ms_kernels ms_kernels_##NAME = {.name = #NAME,                                    \
+                                                 .lanes = lanes,                                   \
+                                                 .pointwise = pointwise,                           \
+                                                 .depthwise = depthwise,                           \
+                                                 .fold_row = fold_row,                             \
+                                                 .pack_panel = pack_panel,                         \
+                                                 .crc32c = crc32c,                                 \
+                                                 .saturate = saturate,                             \
+                                                 .resizer = &ms_resizer_##OTHERS,                  \
+                                                 .dot = ms_dot_##OTHERS,                           \
+                                                 .squares = ms_squares_##OTHERS}

@@ -29,8 +29,6 @@
  *
  * ReLU6 on the bits, as in avx512.c.
  */
-#include "kernels/resize.h"
-
 #include <arm_neon.h>
 #include <stddef.h>
 
@@ -90,16 +88,5 @@ static inline __attribute__((always_inline)) vec fma_group(group g, size_t i, ve
 }
 
 #include "kernels/convolve.h"
-#include "kernels/load.h"
 
-const struct ms_kernels ms_kernels_neon = {.name = "neon",
-                                           .lanes = lanes,
-                                           .pointwise = pointwise,
-                                           .depthwise = depthwise,
-                                           .fold_row = fold_row,
-                                           .pack_panel = pack_panel,
-                                           .crc32c = crc32c,
-                                           .saturate = saturate,
-                                           .resizer = &ms_resizer_neon,
-                                           .dot = ms_dot_neon,
-                                           .squares = ms_squares_neon};
+MS_KERNELS(neon, neon);

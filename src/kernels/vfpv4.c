@@ -8,8 +8,6 @@
  * VFPv4 (Makefile).
  */
 #include "base/fma.h"
-#include "kernels/resize.h"
-
 #include <stddef.h>
 
 typedef float vec;
@@ -56,16 +54,5 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 }
 
 #include "kernels/convolve.h"
-#include "kernels/load.h"
 
-const struct ms_kernels ms_kernels_vfpv4 = {.name = "vfpv4",
-                                            .lanes = lanes,
-                                            .pointwise = pointwise,
-                                            .depthwise = depthwise,
-                                            .fold_row = fold_row,
-                                            .pack_panel = pack_panel,
-                                            .crc32c = crc32c,
-                                            .saturate = saturate,
-                                            .resizer = &ms_resizer_reference,
-                                            .dot = ms_dot_reference,
-                                            .squares = ms_squares_reference};
+MS_KERNELS(vfpv4, reference);
