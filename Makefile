@@ -24,14 +24,14 @@ MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
+            -ffp-contract=off -fno-fast-math -fno-math-errno -fno-asynchronous-unwind-tables \
             -ffunction-sections -fdata-sections \
             -fvisibility=hidden -fPIC -pthread -MMD -MP \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 # The program is small: what it does not use, gaps between its segments and long tables of addresses
 # are left out.
-LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code \
+LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--as-needed -Wl,--gc-sections -Wl,-z,noseparate-code \
             $(call links_with,-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 comma    := ,
@@ -91,8 +91,8 @@ $(error stb_image.h is missing: sudo apt-get install libstb-dev)
 endif
 endif
 
-$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
-$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma -mpclmul
+$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
 $(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
 # -frename-registers: without, sums are copied from register to register.
