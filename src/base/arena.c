@@ -26,6 +26,11 @@ void ms_arena_open(struct ms_arena *arena, size_t limit) {
     *arena = (struct ms_arena){.limit = limit};
 }
 
+void ms_arena_lend(struct ms_arena *arena, void *memory, size_t size) {
+    arena->lent = memory;
+    arena->lent_size = size;
+}
+
 static bool within_limit(struct ms_arena *arena, size_t size) {
     if (size <= SIZE_MAX - sizeof(struct ms_block) &&
         size + sizeof(struct ms_block) <= arena->limit - arena->used)
@@ -34,15 +39,44 @@ static bool within_limit(struct ms_arena *arena, size_t size) {
     return false;
 }
 
+/* What a block takes of lent memory, so that the next one is aligned, too. */
+static size_t lent_bytes(size_t size) {
+    return (sizeof(struct ms_block) + size + 15) / 16 * 16;
+}
+
+/* Zeroed memory for a block: lent, behind the blocks that are there, or else the system's. */
+static struct ms_block *take_memory(struct ms_arena *arena, size_t size) {
+    struct ms_block *block;
+    if (size <= arena->lent_size && lent_bytes(size) <= arena->lent_size - arena->lent_used) {
+        block = (struct ms_block *)(void *)(arena->lent + arena->lent_used);
+        arena->lent_used += lent_bytes(size);
+        return memset(block, 0, lent_bytes(size));
+    }
+    block = calloc(1, sizeof *block + size);
+    if (block)
+        ms_wish_huge_pages(block, sizeof *block + size);
+    return block;
+}
+
+/* Lent memory can be used again once all behind it is free. */
+static void give_memory(struct ms_arena *arena, struct ms_block *block) {
+    const uint8_t *begin = (const uint8_t *)block;
+    if (!arena->lent_size || begin < arena->lent || begin >= arena->lent + arena->lent_size)
+        free(block);
+    else if (begin + lent_bytes(block->size) == arena->lent + arena->lent_used)
+        arena->lent_used -= lent_bytes(block->size);
+    if (!arena->first)
+        arena->lent_used = 0;
+}
+
 void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
     if (!within_limit(arena, size))
         return NULL;
-    struct ms_block *block = calloc(1, sizeof *block + size);
+    struct ms_block *block = take_memory(arena, size);
     if (!block) {
         arena->out_of_memory = true;
         return NULL;
     }
-    ms_wish_huge_pages(block, sizeof *block + size);
     *block = (struct ms_block){.next = arena->first, .size = size};
     if (arena->first)
         arena->first->previous = block;
@@ -64,7 +98,7 @@ void ms_arena_free(struct ms_arena *arena, void *bytes) {
     if (block->next)
         block->next->previous = block->previous;
     arena->used -= sizeof *block + block->size;
-    free(block);
+    give_memory(arena, block);
 }
 
 void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size) {

@@ -1,6 +1,7 @@
 /* Options of pictures, the weights, model and contexts: see pictures.h. In this order. */
 #include "cli/pictures.h"
 
+#include "base/large.h"
 #include "base/text.h"
 #include "cli/console.h"
 #include "kernels/kernels.h"
@@ -225,6 +226,26 @@ size_t ms_count_threads(const struct ms_picture_settings *settings) {
     return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (size_t)count;
 }
 
+/* Each context has huge pages of its own; what it does not need of them serves its pictures. */
+static minisim_status open_contexts(struct ms_engine *engine, size_t count,
+                                    minisim_context_options options, minisim_error *error) {
+    size_t bytes;
+    minisim_status status = minisim_context_size(engine->model, &options, &bytes, error);
+    if (status)
+        return status;
+    options.memory_size = (bytes + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
+    engine->contexts = calloc(count, sizeof *engine->contexts);
+    engine->memory = ms_allocate_large(count * options.memory_size);
+    if (!engine->contexts || !engine->memory)
+        return MINISIM_OUT_OF_MEMORY;
+    for (options.memory = engine->memory; engine->count < count && !status; engine->count++) {
+        status =
+            minisim_context_open(engine->model, &options, &engine->contexts[engine->count], error);
+        options.memory = (uint8_t *)options.memory + options.memory_size;
+    }
+    return status;
+}
+
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
     const minisim_context_options *given = &settings->context;
@@ -237,7 +258,6 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     size_t count = ms_count_threads(settings);
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
-    minisim_status status = MINISIM_OUT_OF_MEMORY;
     options.size = sizeof options;
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */
@@ -246,14 +266,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
         count = 1;
     }
     count = count > most && most ? (size_t)most : count;
-    engine->contexts = calloc(count, sizeof *engine->contexts);
-    while (engine->contexts && engine->count < count) {
-        minisim_context **context = &engine->contexts[engine->count];
-        status = minisim_context_open(engine->model, &options, context, &error);
-        if (status != MINISIM_OK)
-            break;
-        engine->count++;
-    }
+    minisim_status status = open_contexts(engine, count, options, &error);
     if (status == MINISIM_OK)
         return true;
     ms_complain(NULL, "%s", error.text);
@@ -266,6 +279,7 @@ void ms_close_engine(struct ms_engine *engine) {
     for (size_t i = 0; i < engine->count; i++)
         minisim_context_close(engine->contexts[i]);
     free(engine->contexts);
+    free(engine->memory);
     free(engine->weights);
     minisim_model_close(engine->model);
     *engine = (struct ms_engine){0};

@@ -45,6 +45,7 @@ struct ms_engine {
     minisim_model *model;
     minisim_context **contexts;
     size_t count;
+    void *memory; /* of all contexts */
 };
 
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,

@@ -139,6 +139,8 @@ static void build(minisim_context *context, const minisim_model *model,
     context->square = memory + at.square;
     uint64_t limit = options->max_memory ? options->max_memory : (uint64_t)2 << 30;
     ms_arena_open(&context->arena, limit < SIZE_MAX ? (size_t)limit : SIZE_MAX);
+    if (options->memory)
+        ms_arena_lend(&context->arena, memory + at.all, options->memory_size - at.all);
     context->max_pixels = options->max_pixels ? options->max_pixels : 200000000;
     context->max_file_size = options->max_file_size ? options->max_file_size : (uint64_t)1 << 30;
     context->ignore_orientation = options->ignore_orientation != 0;

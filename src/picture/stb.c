@@ -41,6 +41,10 @@ static _Thread_local jmp_buf on_assert;
 #define STB_IMAGE_RESIZE_STATIC
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 
+/* For sRGB and floats, which are not asked for; without it no program needs libm. */
+#include <math.h>
+#define pow(base, exponent) (ASSERT_OR_JUMP(false), (double)(base) * (double)(exponent))
+
 /* Declared, but left out by the choice of formats; told at the end of the file, so never popped. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 #if __has_include(<stb/stb_image.h>)
