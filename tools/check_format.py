@@ -81,8 +81,8 @@ class Dice:
         blocks = []
         for i in range(int(self.one_of(1, 2, 5))):
             expanded = self.channels() if i or self.one_of(True, False) else 0
-            blocks.append((expanded, int(self.one_of(1, 1, 2)), self.channels()))
-        blocks = blocks[:1] + [(e, s if i < 4 else 1, o) for i, (e, s, o) in enumerate(blocks[1:])]
+            stride = int(self.one_of(1, 1, 2)) if i < 4 else 1  # with the stem's, at most 32 together
+            blocks.append((expanded, stride, self.channels()))
         facts = self.one_of({}, {"source": "a.pth", "x-unknown.1": "kept: as it is "},
                             {"note": "käse 画像 \U0001f5bc \u2028", "width": ""})
         return self.model(self.network(self.channels(), blocks, self.channels()), facts)
