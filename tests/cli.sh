@@ -574,16 +574,42 @@ against() {
     nothing_left
 }
 
+selftest() {
+    expect 0 "$minisim" selftest
+    tables=$("$minisim" info | sed -n 's/^  kernels *//p' | tr -d ,)
+    for cpu in $tables; do
+        for what in pixels input layers 'embedding, 1 thread' 'embedding, 3 threads'; do
+            grep -q "^ok  *$cpu  *$what\$" "$out"
+        done
+    done
+    lines $((5 * $(echo $tables | wc -w) + 1)) "$out"
+    tail -1 "$out" | grep -q '^passed: '
+    expect 0 "$minisim" selftest --json
+    grep -q '^{"schema":1,"version":"[0-9.]*","numerics":[0-9]*,"checks":\[{"cpu":"reference","check":"pixels","name":"squares","sha256":"[0-9a-f]*","passed":true},.*\],"passed":true}$' "$out"
+    # It can fail: another digest of a layer in the program, another of the embedding.
+    layer=$(tr '{' '\n' <"$out" | sed -n 's/.*"name":"block.5.expand","sha256":"\(........\).*/\1/p' | head -1)
+    sed "s/$layer/0badd1ce/" "$minisim" >other
+    chmod +x other
+    expect 10 ./other selftest
+    grep -q "^differs  reference  layers: first block.5.expand, $layer... and not 0badd1ce...\$" "$out"
+    grep -q '^ok  *reference  *input$' "$out"
+    tail -1 "$out" | grep -q '^differs: '
+    expect 10 ./other selftest --json
+    grep -q '"block.5.expand","sha256":"[0-9a-f]*","passed":false}.*,"passed":false}$' "$out"
+    expect 2 "$minisim" selftest 1.ppm
+}
+
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench trace; do
+    for verb in embed compare info bench trace selftest; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
+        selftest) options='--format --json' ;;
         trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
@@ -879,6 +905,7 @@ check 'bench' bench
 check 'trace: from the file to the embedding' trace
 check 'trace --dump' dump
 check 'trace --against' against
+check 'selftest passes, and can fail' selftest
 check 'help mentions each option' help
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
