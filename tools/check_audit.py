@@ -8,8 +8,10 @@ whose weights are not those that the audit reads: by one unit in the last place,
 import contextlib
 import fractions
 import io
+import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -155,6 +157,31 @@ def check_wrong(tap, build, folder):
         tap.check(status == 10 and failed == ["weights", layer], f"{what}: found, in its layer alone", printed)
 
 
+def check_page(tap, build, folder):
+    """AUDIT.md's commands, but for two builds and what check_whole has shown, run as they stand."""
+    for name in ("tests", "tools", "weights"):
+        os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+    os.symlink(os.path.abspath(build), os.path.join(folder, "build"))
+    with open(os.path.join(ROOT, "AUDIT.md"), encoding="utf-8") as file:
+        commands = re.findall(r"^    (.*)$", file.read(), re.MULTILINE)
+    cheap = [command for command in commands if not re.match("tools/(check_|audit)", command)]
+    printed, wrong = {}, []
+    for command in cheap:
+        run = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False,
+                             env=dict(os.environ, MINISIM_WEIGHTS=DEFAULT))
+        printed[command] = run.stdout
+        if run.returncode:
+            wrong.append(f"{command}: {run.returncode} {run.stderr}")
+    with open(os.path.join(folder, "trace.jsonl"), encoding="utf-8") as file:
+        lines = {line["layer"]: line["sha256"] for line in map(json.loads, file)}
+    hashes = [text.split()[0] for command, text in printed.items() if "sha256sum" in command]
+    about = json.loads(printed["build/minisim --version --json"])
+    told = [about["default_weights_sha256"], lines["file"], lines["block.3.project"], lines["embedding"]]
+    tap.check(not wrong and hashes == told,
+              f"AUDIT.md: {len(cheap)} of its {len(commands)} commands run, and the hashes are those told",
+              f"{wrong} {hashes} {told}")
+
+
 def main():
     tap, build = Tap(), sys.argv[1]
     check_fma(tap)
@@ -162,6 +189,7 @@ def main():
         check_pixels(tap, build, folder)
         check_whole(tap, build, folder)
         check_wrong(tap, build, folder)
+        check_page(tap, build, folder)
     tap.finish()
 
 
