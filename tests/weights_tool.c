@@ -1,7 +1,7 @@
 /*
  * weights_tool < FILES: reads weights files from standard input, each behind its size (u32,
- * little-endian), and writes a line for each: "ok" and the embedding id, or "no" and why the file is
- * refused. For tools/check_format.py, which has thousands of small ones.
+ * little-endian), and writes a line for each: "ok" and the embedding id, or "no" and why the file
+ * is refused. For tools/check_format.py, which has thousands of small ones.
  */
 #include "base/bytes.h"
 #include "minisim.h"
