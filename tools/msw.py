@@ -127,6 +127,7 @@ def _crc_table() -> np.ndarray:
 
 
 _TABLE = _crc_table()
+SMALL = 16384  # bytes that a plain loop is done with before lanes are joined
 
 
 def _crc_steps(rows: np.ndarray, remainder: np.ndarray) -> np.ndarray:
@@ -145,18 +146,18 @@ def _apply(operator: np.ndarray, remainder: np.ndarray) -> np.ndarray:
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C of data. The bytes are cut into lanes that run side by side in NumPy; then
-    neighbours are joined, the left one moved over as many zero bytes as the right one is long."""
+    """CRC-32C of data. Much data is cut into lanes that run side by side in NumPy; then neighbours
+    are joined, the left one moved over as many zero bytes as the right one is long."""
     size = len(data)
-    lanes = 1 << max(0, min(12, size.bit_length() // 2))
-    length = -(-max(size, 4) // lanes)
-    length = max(length, 4) if lanes == 1 else length
+    if size < SMALL:
+        table, remainder = _TABLE.tolist(), 0xFFFFFFFF
+        for byte in data:
+            remainder = table[(remainder ^ byte) & 0xFF] ^ (remainder >> 8)
+        return remainder ^ 0xFFFFFFFF
+    lanes = 1 << min(12, size.bit_length() // 2)
+    length = -(-size // lanes)
     padded = np.zeros(lanes * length, np.uint8)
     padded[padded.size - size:] = np.frombuffer(data, np.uint8)
-    if size < 4:
-        remainder = np.full(1, 0xFFFFFFFF, np.uint32)
-        rows = np.frombuffer(data, np.uint8).reshape(-1, 1)
-        return int(_crc_steps(rows, remainder)[0]) ^ 0xFFFFFFFF
     # Zeros in front change nothing when the remainder starts at 0; the start value 0xFFFFFFFF is
     # the same as inverting the first four bytes.
     padded[padded.size - size:][:4] ^= 0xFF
