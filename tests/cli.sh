@@ -521,17 +521,119 @@ bench() {
     grep -q '^minisim: none.jpg: .*No such file' "$err"
 }
 
+# ---- trace ----
+
+trace() {
+    picture 1.ppm 1
+    expect 0 "$minisim" trace 1.ppm
+    [ ! -s "$err" ]
+    cp "$out" lines
+    head -1 lines | grep -q "^{\"schema\":1,\"layer\":\"file\",\"type\":\"u8\",\"shape\":\[$(wc -c <1.ppm)\],.*\"sha256\":\"$(sha256sum 1.ppm | cut -c1-64)\",\"path\":{\"text\":\"1.ppm\"},\"weights\":{\"text\":\".*weights.msw\"},\"embedding_id\":\"[0-9a-f]*\",\"cpu\":\"[a-z0-9]*\",\"version\":\"[0-9.]*\",\"numerics\":[0-9]*}\$"
+    sed -n 2p lines | grep -q '"decoded","type":"u8","shape":\[8,8,3\],"min":32,'
+    sed -n '3,$s/.*"layer":"\([^"]*\)","type":"\(...*\)","shape".*/\1 \2/p' lines >names
+    head -5 names | cmp - <(printf '%s\n' 'resized u8' 'input f32' 'stem f32' 'block.0.depthwise f32' 'block.0.project f32')
+    tail -2 names | cmp - <(printf '%s\n' 'head f32' 'embedding f32')
+    expect 0 "$minisim" embed --format f32 1.ppm
+    tail -1 lines | grep -q "\"sha256\":\"$(sha256sum "$out" | cut -c1-64)\"}\$"
+    # The mean as awk sums it, in the same order.
+    tail -c +12 1.ppm | od -An -v -tu1 -w1 | awk '{ s += $1 } END { printf "%.9g\n", s / NR }' >mean
+    sed -n '2s/.*"mean":\([0-9.]*\),.*/\1/p' lines | awk '{ printf "%.9g\n", $1 }' | cmp - mean
+    expect 0 "$minisim" trace -o file 1.ppm
+    cmp file lines
+    expect 0 "$minisim" trace - <1.ppm
+    cmp <(tail -n +2 "$out") <(tail -n +2 lines)
+    expect 0 "$minisim" trace --roi 0,0,4,4 --background 000000 --geometry pad 1.ppm
+    expect 1 "$minisim" trace -o none 2.ppm
+    grep -q '^minisim: 2.ppm: .*No such file' "$err"
+    expect 1 "$minisim" trace -o none .
+    expect 2 "$minisim" trace -o 1.ppm 1.ppm
+    expect 2 "$minisim" trace -o w.msw --weights w.msw 1.ppm 2.ppm
+    expect 2 "$minisim" trace
+    expect 2 "$minisim" trace --threads 2 1.ppm
+    [ ! -e none ]
+    nothing_left
+    [ ! -e /dev/full ] || expect 4 "$minisim" trace -o /dev/full 1.ppm
+}
+
+dump() {
+    picture 1.ppm 1
+    expect 0 "$minisim" trace 1.ppm
+    cp "$out" lines
+    for layer in file decoded resized input stem block.3.expand head embedding; do
+        expect 0 "$minisim" trace --dump $layer -o layer.npy 1.ppm
+        line=$(grep "\"layer\":\"$layer\"" lines)
+        shape=$(echo "$line" | sed 's/.*"shape":\[\([^]]*\)\].*/\1/; s/,/, /g')
+        [ $layer != file ] || shape=$shape,
+        head -c 128 layer.npy | grep -qaF "'fortran_order': False, 'shape': ($shape), }"
+        case $line in *'"u8"'*) type='|u1' ;; *) type='<f4' ;; esac
+        head -c 128 layer.npy | grep -qaF "'descr': '$type'"
+        echo "$line" | grep -q "\"sha256\":\"$(tail -c +129 layer.npy | sha256sum | cut -c1-64)\""
+        "$minisim" trace --dump $layer 1.ppm | cmp - layer.npy
+    done
+    expect 2 "$minisim" trace --dump block.3.expnd -o none 1.ppm
+    grep -q 'no layer block.3.expnd; did you mean block.3.expand; .* lists them$' "$err"
+    expect 2 "$minisim" trace --dump nothing -o none 1.ppm
+    refute grep 'did you mean' "$err"
+    expect 2 "$minisim" trace --dump head --against lines 1.ppm
+    [ ! -e none ]
+    nothing_left
+}
+
+against() {
+    picture 1.ppm 1; picture 2.ppm 2
+    expect 0 "$minisim" trace --cpu reference 1.ppm
+    cp "$out" lines
+    for cpu in $("$minisim" info | sed -n 's/^  kernels *//p' | tr -d ,); do
+        expect 0 "$minisim" trace --cpu $cpu --against lines 1.ppm
+        grep -q '^equal: all 5[0-9] lines' "$out"
+    done
+    expect 0 "$minisim" trace --against - 1.ppm <lines
+    expect 0 "$minisim" trace --against <(cat lines) 1.ppm
+    expect 10 "$minisim" trace --against lines 2.ppm
+    grep -q '^differs: file first; ' "$out"
+    expect 10 "$minisim" trace --against lines --roi 0,0,4,4 1.ppm
+    grep -q '^differs: resized first; ' "$out"
+    expect 10 "$minisim" trace --against lines --resample bicubic 1.ppm
+    grep -q '^differs: the weights, ' "$out"
+    grep -q "there  $(sed -n '1s/.*"embedding_id":"\([0-9a-f]*\)".*/\1/p' lines)\$" "$out"
+    for layer in decoded input block.3.expand embedding; do
+        sed "/\"$layer\"/s/\"sha256\":\"..../\"sha256\":\"beef/" lines >other
+        expect 10 "$minisim" trace --against other -o verdict 1.ppm
+        grep -q "^differs: $layer first; " verdict
+        grep -q "^  here   $(sed -n "/\"$layer\"/s/.*\"sha256\":\"\([0-9a-f]*\)\".*/\1/p" lines) " verdict
+        grep -q "^  there  beef" verdict
+    done
+    sed '5s/"shape":\[/&1,/' lines >other
+    expect 10 "$minisim" trace --against other 1.ppm
+    # What is no trace, or not of these layers.
+    : >empty; echo text >text; yes | head -c 2000000 >long; printf '{"schema":1,\0' >zero
+    head -20 lines >cut; head -c 5000 lines >torn; sed 5d lines >gap; { cat lines; echo more; } >more
+    sed 's/"schema":1/"schema":2/' lines >new; sed '1s/"embedding_id":"./&x/' lines >id
+    sed $'7s/"layer":"/&\e[2J/' lines >escape
+    for name in empty text long zero cut torn gap more new id escape . nowhere; do
+        expect 1 "$minisim" trace --against $name -o none 1.ppm
+        lines 1 "$err"
+        grep -q "^minisim: $name: " "$err"
+        refute grep $'\e' "$err"
+        [ ! -e none ]
+    done
+    expect 2 "$minisim" trace --against - - <lines
+    expect 2 "$minisim" trace --against lines -o lines 1.ppm
+    nothing_left
+}
+
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench; do
+    for verb in embed compare info bench trace; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
                           --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
+        trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
         cp "$out" help
@@ -548,7 +650,7 @@ help() {
     expect 0 "$minisim" --help
     for word in MINISIM_WEIGHTS share/minisim 'Exit status' 130; do grep -q "$word" "$out"; done
     expect 0 "$minisim" -h
-    for verb in embed compare info help; do grep -q "^  $verb " "$out"; done
+    for verb in embed compare info trace help; do grep -q "^  $verb " "$out"; done
     expect 0 "$minisim" --version
     grep -q '^minisim [0-9]' "$out"
 }
@@ -824,6 +926,9 @@ check 'compare: folders and lists' compared_folders
 check 'compare: --why' explained
 check 'info' info
 check 'bench' bench
+check 'trace: from the file to the embedding' trace
+check 'trace --dump' dump
+check 'trace --against' against
 check 'help mentions each option' help
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights

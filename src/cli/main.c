@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_info,
-                                              &ms_verb_bench};
+                                              &ms_verb_bench, &ms_verb_trace};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
@@ -25,7 +25,7 @@ static void print_help(FILE *file) {
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
           "done; 2 wrong usage; 3 weights unusable; 4 the system refused (no memory, no room,\n"
-          "cannot write); 130 interrupted.\n"
+          "cannot write); 10 differs (trace --against); 130 interrupted.\n"
           "\n"
           "Examples\n"
           "  minisim embed photo.jpg                     its embedding, as text\n"

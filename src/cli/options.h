@@ -13,8 +13,10 @@
 
 /* One word has one meaning in all verbs. */
 enum ms_option_id {
+    MS_OPTION_AGAINST,
     MS_OPTION_BACKGROUND,
     MS_OPTION_CPU,
+    MS_OPTION_DUMP,
     MS_OPTION_EXCLUDE,
     MS_OPTION_FILES_FROM,
     MS_OPTION_FOLLOW,

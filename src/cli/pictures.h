@@ -25,6 +25,9 @@ struct ms_picture_settings {
 extern const struct ms_option ms_network_options[];
 extern const struct ms_option ms_picture_options[];
 
+/* The same without --threads, for what runs on one. */
+#define ms_one_picture_options (ms_picture_options + 1)
+
 /* Stores an option of either table. */
 bool ms_take_picture_option(struct ms_picture_settings *settings, const struct ms_option *option,
                             const char *value);

@@ -9,6 +9,7 @@
 #include "base/float_env.h"
 #include "base/sha256.h"
 #include "net/run.h"
+#include "net/watch.h"
 #include "picture/decode.h"
 #include "picture/prepare.h"
 
@@ -29,6 +30,7 @@ struct minisim_context {
     bool ignore_orientation;
     bool owns_memory;
     uint8_t *square;
+    struct ms_watcher watcher;
     minisim_error error;
 };
 
@@ -201,6 +203,10 @@ const char *minisim_context_error(const minisim_context *context) {
     return context->error.text;
 }
 
+void ms_context_watch(minisim_context *context, struct ms_watcher watcher) {
+    context->watcher = watcher;
+}
+
 /* The computing part; the arena is emptied. */
 static minisim_status embed_pixels(minisim_context *context, const minisim_pixels *pixels,
                                    float *embedding) {
@@ -210,6 +216,9 @@ static minisim_status embed_pixels(minisim_context *context, const minisim_pixel
                                               context->square, &context->error);
     ms_arena_close(&context->arena);
     ms_float_env_leave(&env);
+    if (!status && context->watcher.see)
+        return ms_watch_network(&context->watcher, context->model, context->square, embedding,
+                                &context->error);
     if (!status) {
         context->run.embedding = embedding;
         ms_run_network(&context->run);
@@ -241,6 +250,7 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
     struct ms_scan scan;
     minisim_pixels pixels;
     minisim_error *error = &context->error;
+    ms_watch_file(&context->watcher, bytes, size);
     minisim_status status = ms_scan_picture(bytes, size, context->max_pixels, &scan, error);
     if (!status && context->ignore_orientation)
         scan.orientation = 1;
@@ -249,6 +259,7 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
     if (!status)
         status = ms_decode_picture(bytes, size, &scan, &context->arena, &pixels, error);
     if (!status) {
+        ms_watch_decoded(&context->watcher, &pixels);
         if (region)
             pixels.region = *region;
         status = embed_pixels(context, &pixels, embedding);
