@@ -1,15 +1,15 @@
 /*
- * compare --why: see why.h. Both pictures are embedded as always, then run once more a layer at a
- * time for the cells of their last map; the split (report/why.h) is printed and drawn.
+ * compare --why: see why.h. Both pictures are embedded by a context that is watched, for what the
+ * network took and for the cells of its last map; the split (report/why.h) is printed and drawn.
  */
 #include "cli/why.h"
 
 #include "base/json.h"
-#include "base/output.h"
 #include "base/text.h"
 #include "cli/comparison.h"
 #include "cli/console.h"
-#include "net/run.h"
+#include "cli/results.h"
+#include "net/watch.h"
 #include "report/why.h"
 
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include <string.h>
 
 struct explanation {
-    const minisim_context *context;
     char **names;
     size_t count; /* pictures done */
     size_t size, dimension;
@@ -35,50 +34,43 @@ static bool out_of_memory(void) {
     return false;
 }
 
-static void take_layer(void *user, const char *name, const float *values, size_t side,
-                       size_t channels) {
+/* Keeps the square and the last map of the picture that is on its way. */
+static void see(void *user, const struct ms_watched *value) {
     struct explanation *e = user;
-    size_t floats = side * side * channels;
-    if (strcmp(name, "head") != 0)
-        return;
-    if (!e->maps)
-        e->maps = calloc(2 * floats, sizeof *e->maps);
-    e->side = side;
-    if (e->maps)
-        memcpy(e->maps + e->count * floats, values, floats * sizeof *values);
+    size_t count = ms_watched_count(value);
+    if (strcmp(value->name, "resized") == 0) {
+        memcpy(e->squares + e->count * count, value->values, count);
+    } else if (strcmp(value->name, "head") == 0) {
+        e->side = (size_t)value->shape[0];
+        if (!e->maps)
+            e->maps = calloc(2 * count, sizeof *e->maps);
+        if (e->maps)
+            memcpy(e->maps + e->count * count, value->values, count * sizeof *e->maps);
+    }
 }
 
 static bool take_picture(void *user, const char *name, const float *vector) {
     struct explanation *e = user;
-    const uint8_t *square = ms_context_square(e->context);
-    size_t bytes = e->size * e->size * 3;
-    minisim_error error;
-    memcpy(e->vectors + e->count * e->dimension, vector, e->dimension * sizeof *vector);
-    memcpy(e->squares + e->count * bytes, square, bytes);
-    if (ms_run_layers(minisim_context_model(e->context), square, take_layer, e, &error)) {
-        ms_complain(name, "%s", error.text);
-        ms_note(MS_EXIT_SYSTEM);
-        return false;
-    }
+    (void)name;
     if (!e->maps)
         return out_of_memory();
+    memcpy(e->vectors + e->count * e->dimension, vector, e->dimension * sizeof *vector);
     e->count++;
     return true;
 }
 
-/* One after the other, each alone. false: one of them failed. */
+/* One after the other, each alone. false: not both went well. */
 static bool take_pictures(struct explanation *e, const struct ms_sources *sources,
                           const struct ms_picture_settings *settings,
                           const struct ms_engine *engine) {
-    bool good = true;
+    struct ms_sources one = *sources;
+    one.count = 1;
+    one.walk = false; /* a name is one picture */
     for (size_t i = 0; i < 2 && !ms_interrupted(); i++) {
-        struct ms_sources one = *sources;
-        one.names += i;
-        one.count = 1;
+        one.names = sources->names + i;
         ms_embed_sources(&one, settings, engine, take_picture, e);
-        good = e->count == i + 1 && good;
     }
-    return good && e->count == 2;
+    return e->count == 2 && !ms_interrupted();
 }
 
 /* Two decimals are what a person reads, and where it is dark; JSON has them all. */
@@ -158,16 +150,13 @@ static void print_json(const struct explanation *e, const struct ms_why *why, do
 
 static void draw(const struct explanation *e, const struct ms_why *why, const char *path) {
     struct ms_output output;
-    int error = ms_output_open(&output, path);
+    if (!ms_open_result(&output, path))
+        return;
     errno = 0;
-    if (!error && !ms_why_draw(why, e->squares, e->size, output.file))
-        error = ENOMEM;
-    if (!error)
-        error = ms_output_settle(&output);
-    if (!error && !ms_interrupted())
-        error = ms_output_publish(&output);
-    if (error)
-        ms_output_failed(path, error);
+    if (!ms_why_draw(why, e->squares, e->size, output.file))
+        out_of_memory();
+    else if (ms_settle_result(&output) && !ms_interrupted())
+        ms_publish_result(&output);
     ms_output_discard(&output);
 }
 
@@ -208,17 +197,17 @@ void ms_explain(const struct ms_sources *sources, const struct ms_picture_settin
     if (!ms_open_engine(settings, 1, &engine))
         return;
     size_t size = minisim_model_input_size(engine.model);
-    struct explanation e = {.context = engine.contexts[0],
-                            .names = sources->names,
+    struct explanation e = {.names = sources->names,
                             .size = size,
                             .dimension = minisim_model_dimension(engine.model),
                             .kernels = ms_kernels_choose(minisim_model_cpu(engine.model))};
+    ms_context_watch(engine.contexts[0], (struct ms_watcher){see, &e});
     e.vectors = calloc(2 * e.dimension, sizeof *e.vectors);
     e.squares = calloc(2 * size * size, 3);
     if (!e.vectors || !e.squares)
         out_of_memory();
     else if (!ms_refuse_output(sources, engine.weights) &&
-             take_pictures(&e, sources, settings, &engine) && !ms_interrupted())
+             take_pictures(&e, sources, settings, &engine))
         tell(&e, path, json);
     free(e.vectors);
     free(e.squares);

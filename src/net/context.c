@@ -195,10 +195,6 @@ const minisim_model *minisim_context_model(const minisim_context *context) {
     return context->model;
 }
 
-const uint8_t *ms_context_square(const minisim_context *context) {
-    return context->square;
-}
-
 const char *minisim_context_error(const minisim_context *context) {
     return context->error.text;
 }

@@ -32,9 +32,6 @@ typedef void ms_layer_fn(void *user, const char *name, const float *values, size
 minisim_status ms_run_layers(const struct minisim_model *model, const uint8_t *square,
                              ms_layer_fn *layer, void *user, minisim_error *error);
 
-/* The square [input_size][input_size][3] that the context's last picture became. */
-const uint8_t *ms_context_square(const minisim_context *context);
-
 /* Row y of the stem's input, the bytes through the table, between two pixels of zeros; all zeros
  * where there is no such row. `to` has ms_stem_row_floats. */
 void ms_stem_row(const struct minisim_model *model, const uint8_t *square, size_t y, float *to);
