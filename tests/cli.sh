@@ -474,11 +474,14 @@ explained() {
     lines 2 "$err"
     expect 4 "$minisim" compare --why -o /dev/full 1.ppm 2.ppm
     grep -q '^minisim: /dev/full: No space left on device$' "$err"
+    cmp "$out" why
     expect 4 "$minisim" compare --why -o nowhere/new.png 1.ppm 2.ppm
-    expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" compare --why -o new.png 1.ppm 2.ppm
+    # Whoever reads the text in part has all of the drawing.
+    expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" compare --why -o again.png 1.ppm 2.ppm
+    cmp again.png why.png
     # What makes no sense with it.
     for options in --matrix '--metric euclidean' '--metric all' '--vectors x' '--ids x' '--query 1' \
-        '--files-from x' '-o -' '-o /dev/stdout' '-o 1.ppm' "-o $MINISIM_WEIGHTS" 3.ppm; do
+        '--threads 2' '--files-from x' '-o -' '-o /dev/stdout' '-o 1.ppm' "-o $MINISIM_WEIGHTS" 3.ppm; do
         expect 2 "$minisim" compare --why 1.ppm 2.ppm $options
         lines 0 "$out"
         lines 1 "$err"
@@ -724,7 +727,7 @@ disk_full() {
         expect 4 "$minisim" embed --format $f -o /dev/full 1.ppm
         grep -q '^minisim: /dev/full: No space left on device$' "$err"
     done
-    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' info --help; do
+    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' 'compare --why --json 1.ppm 2.ppm' info --help; do
         expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" $arguments
         grep -q '^minisim: standard output: No space left on device$' "$err"
         lines 1 "$err"

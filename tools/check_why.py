@@ -157,6 +157,18 @@ def check_none(tap, build, weights, folder, pictures):
               "embeddings of zeros: there is nothing to explain", done.stdout + done.stderr)
 
 
+def check_readme(tap, build, folder):
+    """README's picture is what the program draws."""
+    kept, drawn = f"{ROOT}/tests/pictures/why.png", f"{folder}/why.png"
+    subprocess.run([f"{build}/draw", folder], check=True)
+    done = run(build, "--why", "--weights", f"{ROOT}/weights/minisim-default.msw", "-o", drawn,
+               f"{folder}/tree-red.ppm", f"{folder}/tree-blue.ppm")
+    with open(kept, "rb") as one, open(drawn, "rb") as other:
+        tap.check(one.read() == other.read(), "README's picture is what the program draws",
+                  f"{done.stderr}with other default weights: build/draw . && "
+                  f"build/minisim compare --why -o {kept} tree-red.ppm tree-blue.ppm")
+
+
 def main():
     tap, build = Tap(), sys.argv[1]
     default = msw.read(f"{ROOT}/weights/minisim-default.msw")
@@ -180,6 +192,7 @@ def main():
         msw.write(f"{folder}/zeros.msw", without_direction(default))
         check_none(tap, build, f"{folder}/zeros.msw", folder, pictures)
         check_photos(tap, build, f"{folder}/1.msw")
+        check_readme(tap, build, folder)
     tap.finish()
 
 

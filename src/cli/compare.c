@@ -252,13 +252,16 @@ static bool check_vectors(struct compare *c) {
 
 /* Two pictures, with nothing that is about more or about something else. */
 static bool check_why(struct compare *c) {
-    const char *other = c->matrix         ? "matrix"
-                        : c->vectors_path ? "vectors"
-                        : c->ids_path     ? "ids"
-                        : c->query_text   ? "query"
-                                          : NULL;
+    const char *other = c->matrix             ? "matrix"
+                        : c->vectors_path     ? "vectors"
+                        : c->ids_path         ? "ids"
+                        : c->query_text       ? "query"
+                        : c->pictures.threads ? "threads"
+                                              : NULL;
     if (other)
-        return ms_refuse_usage("--%s does nothing with --why: it explains two pictures", other);
+        return ms_refuse_usage("--%s does nothing with --why, which takes two pictures, one after "
+                               "the other",
+                               other);
     if (c->metric != 0)
         return ms_refuse_usage("--why explains the cosine distance (a euclidean one is no sum of "
                                "parts): leave out --metric");

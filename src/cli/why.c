@@ -160,34 +160,48 @@ static void draw(const struct explanation *e, const struct ms_why *why, const ch
     ms_output_discard(&output);
 }
 
-static void tell(const struct explanation *e, const char *path, bool json) {
-    float squares[2];
-    double distance;
-    struct ms_vector_set vectors = {e->kernels, e->vectors, 2, e->dimension, squares};
-    struct ms_vector_set maps = {e->kernels, e->maps, 2 * e->side * e->side, e->dimension, NULL};
+/* As compare prints it. */
+static void print_distance(const struct explanation *e, bool json) {
     struct ms_comparison comparison = {.names = e->names,
                                        .vectors = e->vectors,
                                        .count = 2,
                                        .dimension = e->dimension,
                                        .kernels = e->kernels,
                                        .progress = MS_PROGRESS_NEVER};
+    ms_print_comparison(&comparison, json);
+}
+
+/* The distance, and the product of the lengths. false: one of the two has no direction. */
+static bool measure(const struct explanation *e, double *distance, double *lengths) {
+    float squares[2], sum;
+    struct ms_vector_set set = {e->kernels, e->vectors, 2, e->dimension, squares};
+    ms_vector_squares(&set, squares);
+    ms_vector_sums(&set, MINISIM_COSINE, 0, 1, 1, 1, &sum);
+    *lengths = sqrt((double)squares[0] * (double)squares[1]);
+    return ms_has_direction(squares[0]) && ms_has_direction(squares[1]) &&
+           ms_vector_distance(&set, MINISIM_COSINE, 0, 1, sum, distance);
+}
+
+static void tell(const struct explanation *e, const char *path, bool json) {
+    struct ms_vector_set maps = {e->kernels, e->maps, 2 * e->side * e->side, e->dimension, NULL};
     struct ms_why why;
-    ms_vector_squares(&vectors, squares);
-    bool splits = ms_has_direction(squares[0]) && ms_has_direction(squares[1]) &&
-                  minisim_distance(MINISIM_COSINE, e->vectors, e->vectors + e->dimension,
-                                   e->dimension, &distance) == MINISIM_OK;
-    if (!splits || !json)
-        ms_print_comparison(&comparison, json);
-    if (!splits)
+    double distance, lengths;
+    if (!measure(e, &distance, &lengths)) {
+        print_distance(e, json);
         return;
-    if (!ms_why_split(&maps, e->side, sqrt((double)squares[0] * (double)squares[1]), &why))
+    }
+    if (!ms_why_split(&maps, e->side, lengths, &why)) {
         out_of_memory();
-    else if (json)
-        print_json(e, &why, distance);
-    else
-        print_text(e, &why, distance);
-    if (why.parts && path && ms_flush_output())
-        draw(e, &why, path);
+    } else {
+        if (path) /* first: the text may be read in part */
+            draw(e, &why, path);
+        if (json) {
+            print_json(e, &why, distance);
+        } else {
+            print_distance(e, false);
+            print_text(e, &why, distance);
+        }
+    }
     ms_why_free(&why);
 }
 

@@ -133,7 +133,8 @@ static void write_data(FILE *file, const uint8_t *rows, size_t size, size_t row)
     store_u32(checksum, ms_adler32(rows, size));
     for (size_t i = 0; i < sizeof checksum; i++)
         put(&s, checksum[i], 8);
-    end_part(&s);
+    if (s.size > 0)
+        end_part(&s);
 }
 
 bool ms_write_png(FILE *file, const uint8_t *rgb, uint32_t width, uint32_t height) {
