@@ -22,11 +22,12 @@ SANITIZE ?=
 VERSION  := $(shell sed -n 's/^\#define MINISIM_VERSION "\(.*\)"/\1/p' src/minisim.h)
 MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-# The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
+# The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say. Nor does the
+# build know the folder that it is made in.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
             -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
             -ffunction-sections -fdata-sections \
-            -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            -fvisibility=hidden -fPIC -pthread -MMD -MP -ffile-prefix-map="$$PWD"=. \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 # The program is small: what it does not use, gaps between its segments and long tables of addresses
@@ -42,7 +43,7 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
-LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
@@ -57,14 +58,15 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(wildcard src/cli/*.c src/report/*.c) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c)) $(OUTPUTS)
+WEIGHTS  := weights/minisim-default.msw
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest
 
-.PHONY: all help check release-check fuzz bench asan tsan install uninstall clean format lint
+.PHONY: FORCE all help check release-check fuzz bench asan tsan install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
@@ -117,6 +119,22 @@ $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 $(BUILD)/src/net/run.o: FLAGS += -O3
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
 
+# What minisim --version --json says: written anew only where it changes, so that a commit compiles
+# one file. (The commit is this checkout's, never that of a repository around an unpacked archive.)
+git        = $(shell [ -e .git ] && git $(1) 2>/dev/null)
+COMMIT     = $(or $(call git,rev-parse -q --verify HEAD)$(if $(call git,status --porcelain),-dirty),unknown)
+BUILT_WITH := $(filter-out -I% -W% -D% -M% -ffile-prefix-map=%,$(FLAGS))
+as_text    = '$(subst ','\'',$(subst ",\",$(subst \,\\,$(1))))'
+$(BUILD)/build.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define MINISIM_%s "%s"\n' COMMIT $(COMMIT) TARGET '$(MACHINE)' \
+	    FLAGS $(call as_text,$(BUILT_WITH)) \
+	    WEIGHTS "$$(sha256sum $(WEIGHTS) | cut -d ' ' -f 1)" >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+$(BUILD)/src/cli/version.o: $(BUILD)/build.h
+$(BUILD)/src/cli/version.o: FLAGS += -I$(BUILD)
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -c $< -o $@
@@ -142,10 +160,10 @@ $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
 ROOT      = $(DESTDIR)$(abspath $(PREFIX))
 INSTALLED = bin/minisim lib/libminisim.a lib/libminisim.so lib/libminisim.so.$(MAJOR) \
             lib/libminisim.so.$(VERSION) lib/pkgconfig/minisim.pc include/minisim.h \
-            share/minisim/minisim-default.msw
+            share/minisim/minisim-default.msw share/man/man1/minisim.1
 
 install: all
-	@install -d $(addprefix $(ROOT)/,bin lib/pkgconfig include share/minisim)
+	@install -d $(addprefix $(ROOT)/,bin lib/pkgconfig include share/minisim share/man/man1)
 	@install $(BUILD)/minisim $(ROOT)/bin
 	@install $(BUILD)/libminisim.so.$(VERSION) $(ROOT)/lib
 	@install -m 644 $(BUILD)/libminisim.a $(ROOT)/lib
@@ -156,7 +174,8 @@ install: all
 	    'Version: $(VERSION)' 'Libs: -L$${libdir} -lminisim' 'Libs.private: $(LIBS)' \
 	    'Cflags: -I$${includedir}' >$(ROOT)/lib/pkgconfig/minisim.pc
 	@install -m 644 src/minisim.h $(ROOT)/include
-	@install -m 644 weights/minisim-default.msw $(ROOT)/share/minisim
+	@install -m 644 $(WEIGHTS) $(ROOT)/share/minisim
+	@install -m 644 minisim.1 $(ROOT)/share/man/man1
 	@printf 'installed: $(ROOT)/%s\n' $(INSTALLED)
 ifeq ($(DESTDIR)$(filter-out /usr /usr/local,$(abspath $(PREFIX))),)
 	@echo 'now run ldconfig (as root), so that programs find libminisim.so'
@@ -217,7 +236,7 @@ tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
 
 # Pictures of two usual sizes, drawn by the project, from file to embedding.
-BENCH_WEIGHTS ?= weights/minisim-default.msw
+BENCH_WEIGHTS ?= $(WEIGHTS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg

@@ -51,6 +51,23 @@ uninstall() {
 clean_heeds_build() {
     make -n clean BUILD=other | grep -qx 'rm -rf other build-asan build-tsan'
 }
+# None in an unpacked archive, even within another repository; then the checkout's, and whether it was changed. The
+# file that says so is written anew only then.
+knows_its_commit() {
+    tree=$folder/repository/tree
+    mkdir -p "$tree/src" && cp -r Makefile weights "$tree" && cp src/minisim.h "$tree/src" || return 1
+    commit() {
+        git -C "$1" init -q && git -C "$1" add . &&
+            git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m test
+    }
+    says() {
+        make -s -C "$tree" build/build.h && grep -qx "#define MINISIM_COMMIT \"$1\"" "$tree/build/build.h"
+    }
+    echo build >"$tree/.gitignore"
+    commit "$folder/repository" && says unknown && commit "$tree" && head=$(git -C "$tree" rev-parse HEAD) &&
+        says "$head" && touch -d yesterday "$tree/build/build.h" && says "$head" &&
+        [ "$tree/build/build.h" -ot "$tree/Makefile" ] && echo new >"$tree/src/new.c" && says "$head-dirty"
+}
 no_compiler() {
     make CC=nogcc BUILD="$folder/none" all 2>&1 | tee "$folder/said" | grep 'the compiler "nogcc"' &&
         ! grep stb "$folder/said"
@@ -83,6 +100,7 @@ check 'installs under any prefix without building again' install_elsewhere
 check 'the example in README.md builds against the installed library and runs' example
 check 'make uninstall leaves nothing' uninstall
 check 'make clean heeds BUILD' clean_heeds_build
+check 'the build knows its commit' knows_its_commit
 check 'a missing compiler is named' no_compiler
 check 'decoded pixels are the same without stb'"'"'s SIMD' same_without_simd
 echo "1..$number"

@@ -3,6 +3,8 @@
 # one small JPEG. Runs as root, too: what may not be read or written is then tried as nobody.
 export LC_ALL=C
 program=$(readlink -f "${1:?usage: tests/cli.sh PROGRAM}")
+root=$(readlink -f "$(dirname "$0")/..")
+manual=$root/minisim.1
 jpeg=$(readlink -f "$(dirname "$0")/pictures/cli-small.jpg")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/minisim-cli-XXXXXX") || exit 1
 trap 'chmod -R u+rwx "$dir"; rm -rf "$dir"' EXIT
@@ -625,17 +627,43 @@ against() {
     nothing_left
 }
 
+selftest() {
+    expect 0 "$minisim" selftest
+    tables=$("$minisim" info | sed -n 's/^  kernels *//p' | tr -d ,)
+    for cpu in $tables; do
+        for what in pixels input layers 'embedding, 1 thread' 'embedding, 3 threads'; do
+            grep -q "^ok  *$cpu  *$what\$" "$out"
+        done
+    done
+    lines $((5 * $(echo $tables | wc -w) + 1)) "$out"
+    tail -1 "$out" | grep -q '^passed: '
+    expect 0 "$minisim" selftest --json
+    grep -q '^{"schema":1,"version":"[0-9.]*","numerics":[0-9]*,"checks":\[{"cpu":"reference","check":"pixels","name":"squares","sha256":"[0-9a-f]*","passed":true},.*\],"passed":true}$' "$out"
+    # It can fail: another digest of a layer in the program, another of the embedding.
+    layer=$(tr '{' '\n' <"$out" | sed -n 's/.*"name":"block.5.expand","sha256":"\(........\).*/\1/p' | head -1)
+    sed "s/$layer/0badd1ce/" "$minisim" >other
+    chmod +x other
+    expect 10 ./other selftest
+    grep -q "^differs  reference  layers: first block.5.expand, $layer... and not 0badd1ce...\$" "$out"
+    grep -q '^ok  *reference  *input$' "$out"
+    tail -1 "$out" | grep -q '^differs: '
+    expect 10 ./other selftest --json
+    grep -q '"block.5.expand","sha256":"[0-9a-f]*","passed":false}.*,"passed":false}$' "$out"
+    expect 2 "$minisim" selftest 1.ppm
+}
+
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench trace; do
+    for verb in embed compare info bench trace selftest; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
                           --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
+        selftest) options='--format --json' ;;
         trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
@@ -656,6 +684,52 @@ help() {
     for verb in embed compare info trace help; do grep -q "^  $verb " "$out"; done
     expect 0 "$minisim" --version
     grep -q '^minisim [0-9]' "$out"
+}
+
+# options_of: the options in a verb's help, each behind the number of its table.
+options_of() {
+    awk '/^$/ { table += used; used = 0 }
+         /^ +(-., )?--[a-z]/ { used = 1; sub(/^ +/, ""); sub(/  .*/, ""); print table + 0, $0 }'
+}
+
+# options_below PATTERN: the options that the manual page explains in sections of such titles.
+options_below() {
+    awk -v title="$1" '/^\.SH/ || (/^\.SS/ && title !~ /SH/) { inside = $0 ~ title }
+        inside && last == ".TP" && sub(/^\.B -/, "-") { print }
+        { last = $0 }' page
+}
+
+# minisim.1 says what --help says: the verbs, each with its usage and its own options, and the shared ones.
+manual_page() {
+    sed 's/\\-/-/g; s/\\f[A-Z]//g' "$manual" >page
+    grep -q "^\.TH MINISIM 1 \"\" \"$("$minisim" --version | cut -d' ' -f1,2)\"" page
+    : >usages; : >shared
+    for verb in $("$minisim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -vx help); do
+        "$minisim" $verb --help >help
+        head -1 help | sed 's/^Usage: /.SS /' >>usages
+        options_of <help >options
+        sed -n 's/^0 //p' options | cmp - <(options_below "^\\.SS minisim $verb( |\$)")
+        sed -n 's/^[1-9] //p' options >>shared
+    done
+    grep '^\.SS minisim' page | cmp - usages
+    sort -u shared | cmp - <(options_below '^\.SH OPTIONS' | sort)
+    for status in $("$minisim" --help | grep -A3 '^Exit status' | grep -o '[;:] [0-9]*' | tr -d ';: '); do
+        grep -A1 '^\.TP' page | grep -qx "$status"
+    done
+    if command -v groff >/dev/null; then
+        groff -man -Tutf8 -ww "$manual" 2>said >/dev/null
+        [ ! -s said ]
+    fi
+}
+
+the_build() {
+    expect 0 "$minisim" --version --json
+    lines 1 "$out"
+    commit=unknown
+    [ ! -e "$root/.git" ] || commit=$(git -C "$root" rev-parse HEAD || echo unknown)
+    grep -q "^{\"schema\":1,\"version\":\"[0-9.]*\",\"numerics\":[0-9]*,\"commit\":\"$commit\(-dirty\)\{0,1\}\",\"compiler\":\"[^\"]*[0-9.]*\",\"target\":\"[^\"]*\",\"flags\":\".*-ffp-contract=off.*\",\"kernels\":\[\"reference\".*\],\"default_weights_sha256\":\"$(sha256sum "$root/weights/minisim-default.msw" | cut -c1-64)\"}\$" "$out"
+    refute grep "$root" "$out"
+    expect 2 "$minisim" --version --jsn
 }
 
 wrong_usage() {
@@ -932,7 +1006,10 @@ check 'bench' bench
 check 'trace: from the file to the embedding' trace
 check 'trace --dump' dump
 check 'trace --against' against
+check 'selftest passes, and can fail' selftest
 check 'help mentions each option' help
+check 'the manual page says what --help says' manual_page
+check '--version --json says which build this is' the_build
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full

@@ -81,7 +81,6 @@ bool ms_parse_options(const struct ms_verb *verb, int argc, char **argv, ms_take
 bool ms_is_option_of(const struct ms_option *table, const struct ms_option *option);
 
 void ms_print_verb_help(FILE *file, const struct ms_verb *verb);
-void ms_print_version(void);
 
 /* Values of options. They say what is wrong and give false. */
 bool ms_take_count(const struct ms_option *option, const char *value, uint64_t least, uint64_t most,
