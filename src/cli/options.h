@@ -45,6 +45,7 @@ enum ms_option_id {
     MS_OPTION_VECTORS,
     MS_OPTION_VERSION,
     MS_OPTION_WEIGHTS,
+    MS_OPTION_WHY,
     MS_OPTIONS /* how many there are */
 };
 
