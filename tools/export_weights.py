@@ -72,6 +72,8 @@ def parse_options():
     add("--preset", choices=PRESETS, help="whose conventions the model follows")
     add("--backbone", action="store_true",
         help="take the MobileNetV2 out of a detection or segmentation model")
+    add("--keep-classifier", action="store_true",
+        help="keep the layer that makes classes of an embedding, for minisim classify")
     add("--input-size", type=int, metavar="N", help="side of the input, a multiple of 32")
     add("--geometry", metavar="squash|crop[:S]|pad[:RRGGBB]", help="how a picture becomes square")
     add("--resample", choices=msw.RESAMPLINGS)
@@ -149,6 +151,11 @@ def tensors_of(layer, kind):
     return tensors
 
 
+def printable(text):
+    """What a file holds (names of tensors) cannot steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def facts_of(options, network):
     digest = hashlib.sha256()
     for path in network.files or [options.source]:
@@ -156,12 +163,17 @@ def facts_of(options, network):
             while part := file.read(1 << 20):
                 digest.update(part)
     name = os.path.basename(options.source.rstrip("/"))
-    facts = {"source": "".join(c if c.isprintable() else "?" for c in name),
+    facts = {"source": printable(name),
              "source-sha256": digest.hexdigest()}
     if width(network) is not None:
         facts["width"] = f"{width(network):g}"
     facts.update(options.fact)
     return facts
+
+
+def kept_layers(options, network):
+    keeps = options.keep_classifier and network.classifier
+    return network.layers + [network.classifier] if keeps else network.layers
 
 
 def build(options, network, settings):
@@ -172,7 +184,18 @@ def build(options, network, settings):
         resampling=settings["resample"][0], crop_side=crop_side, pad_colour=pad_colour,
         epsilon=settings["epsilon"][0], mean=settings["mean"][0], std=settings["std"][0],
         facts=facts_of(options, network),
-        tensors=[t for layer in network.layers for t in tensors_of(layer, options.type)])
+        tensors=[t for layer in kept_layers(options, network)
+                 for t in tensors_of(layer, options.type)])
+
+
+def classifier_line(options, network):
+    if not network.rest:
+        return "none in the source"
+    if network.classifier is None:
+        return f"left out: {network.rest}"
+    if not options.keep_classifier:
+        return f"left out: {network.rest}  (--keep-classifier keeps it)"
+    return f"kept, {network.classifier.weight.shape[0]:,} classes: {network.rest}"
 
 
 def report(options, network, settings, size):
@@ -183,6 +206,7 @@ def report(options, network, settings, size):
     print(f"  {'normalisation':<14}{folded}  (the source)")
     strides = "the source" if network.has_graph else "assumed, as the paper has them"
     print(f"  {'strides':<14}2 in the stem and where a stage shrinks  ({strides})")
+    print(f"  {'classifier':<14}{printable(classifier_line(options, network))}")
     for note in network.notes:
         print(f"  {'note':<14}{note}")
     if not any(layer.bn for layer in network.layers):
@@ -194,9 +218,7 @@ def report(options, network, settings, size):
 
 
 def fail(name, cause, status):
-    """One line; what a file holds (names of tensors) cannot steer the terminal."""
-    line = f"export_weights: {name}: {cause}"
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    print(printable(f"export_weights: {name}: {cause}"), file=sys.stderr)
     return status
 
 

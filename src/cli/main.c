@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_info,
-                                              &ms_verb_bench};
+static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_classify,
+                                              &ms_verb_info, &ms_verb_bench};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
