@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Converts a MobileNetV2 checkpoint into a weights file (.msw) and prints what it found and assumed.
 
-In order: options, the preprocessing that they and the preset give, the model, the report.
+In order: options, the source's network, the preprocessing that they and the preset give, the model, the report.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import re
 import struct
 import sys
+import tempfile
 
 try:
     import numpy  # noqa: F401, only to tell that it is there
@@ -18,6 +19,7 @@ except ModuleNotFoundError:
     sys.exit(4)
 
 import compare_source
+import fetch_source
 import importers
 import msw
 from importers.network import MissingPackage, SourceError, open_source, width
@@ -42,6 +44,12 @@ PRESETS = {
 }
 
 
+# What is fetched by name: whose conventions it follows. It goes to FETCHED unless -o says where.
+FETCHES = {"torchvision": "torchvision-v1", "torchvision-v2": "torchvision-v2"}
+FETCHED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "weights",
+                       "mobilenet_v2-{}.msw")
+
+
 class Usage(Exception):
     """Options that make no sense; the text says why."""
 
@@ -64,10 +72,13 @@ def parse_options():
     parser = argparse.ArgumentParser(
         description="Converts a MobileNetV2 checkpoint into a weights file for minisim. Reads "
                     + importers.FORMATS + ".",
-        epilog="example: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw")
+        epilog="examples: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw; "
+               "tools/export_weights.py --fetch torchvision-v2")
     add = parser.add_argument
-    add("source", metavar="SOURCE")
-    add("-o", "--output", metavar="FILE.msw", required=True)
+    add("source", metavar="SOURCE", nargs="?")
+    add("-o", "--output", metavar="FILE.msw")
+    add("--fetch", choices=FETCHES,
+        help="download the official file, in SOURCE's place (-o: weights/mobilenet_v2-NAME.msw)")
     add("--type", choices=msw.TYPES, default="f32", help="how weights are stored (f32)")
     add("--preset", choices=PRESETS, help="whose conventions the model follows")
     add("--backbone", action="store_true",
@@ -85,7 +96,15 @@ def parse_options():
         help="run the source itself on these pictures and compare (ONNX Runtime, PyTorch, TFLite)")
     add("--fact", type=fact, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the file and shown by `minisim info`, such as licence=MIT")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.source is None) == (options.fetch is None):
+        parser.error("one SOURCE, or --fetch")
+    if options.fetch:
+        options.preset = options.preset or FETCHES[options.fetch]
+        options.output = options.output or FETCHED.format(options.fetch)
+    if options.output is None:
+        parser.error("-o FILE.msw says where to")
+    return options
 
 
 def load(path, backbone):
@@ -200,7 +219,8 @@ def classifier_line(options, network):
 
 def report(options, network, settings, size):
     found = width(network)
-    print(f"{options.source}: MobileNetV2, width {found if found else 'unknown'}, "
+    name = fetch_source.ADDRESSES[options.fetch] if options.fetch else options.source
+    print(f"{name}: MobileNetV2, width {found if found else 'unknown'}, "
           f"{network.blocks} blocks, embeddings of {network.layers[-1].weight.shape[0]} values")
     folded = "BatchNorm" if any(layer.bn for layer in network.layers) else "BatchNorm folded in"
     print(f"  {'normalisation':<14}{folded}  (the source)")
@@ -222,8 +242,8 @@ def fail(name, cause, status):
     return status
 
 
-def main():
-    options = parse_options()
+def convert(options):
+    """From options.source to options.output; gives the exit status."""
     try:
         network = load(options.source, options.backbone)
         settings = decide(options, network)
@@ -256,6 +276,21 @@ def main():
             print(f"export_weights: {error}", file=sys.stderr)
             return 4
     return 0
+
+
+def main():
+    options = parse_options()
+    if not options.fetch:
+        return convert(options)
+    address = fetch_source.ADDRESSES[options.fetch]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            options.source = fetch_source.fetch(address, folder)
+            return convert(options)
+    except fetch_source.WrongHash as error:
+        return fail(address, error, 3)
+    except fetch_source.Unable as error:
+        return fail(address, error, 4)
 
 
 if __name__ == "__main__":
