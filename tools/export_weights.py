@@ -290,7 +290,7 @@ def main():
     except fetch_source.WrongHash as error:
         return fail(address, error, 3)
     except fetch_source.Unable as error:
-        return fail(address, error, 4)
+        return fail(address, f"{error}; get it by other means and name the file as SOURCE", 4)
 
 
 if __name__ == "__main__":

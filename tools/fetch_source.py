@@ -82,7 +82,7 @@ def fetch(address, folder):
     except urllib.error.HTTPError as error:
         raise Unable(f"the server says {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
-        raise Unable(f"{error.reason}") from None
+        raise Unable(getattr(error.reason, "strerror", None) or error.reason) from None
     except http.client.HTTPException as error:
         raise Unable(f"the answer is damaged ({error!r:.80})") from None
     except TimeoutError:
