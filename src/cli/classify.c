@@ -41,7 +41,7 @@ const struct ms_verb ms_verb_classify = {
 enum { USUAL_TOP = 5, MOST_CLASSES = 4096, IMAGENET = 1000 };
 
 struct candidate {
-    size_t class;
+    size_t number;
     float logit;
     double probability;
 };
@@ -140,8 +140,8 @@ static bool open_labels(struct classify *c) {
     return false;
 }
 
-static const char *label_of(const struct classify *c, size_t class) {
-    ptrdiff_t at = (ptrdiff_t) class - c->first_class;
+static const char *label_of(const struct classify *c, size_t number) {
+    ptrdiff_t at = (ptrdiff_t)number - c->first_class;
     return at < 0 ? "background" : c->labels[at];
 }
 
@@ -151,14 +151,14 @@ static int by_logit(const void *a, const void *b) {
     const struct candidate *x = a, *y = b;
     if (x->logit != y->logit)
         return x->logit > y->logit ? -1 : 1;
-    return x->class < y->class ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
 }
 
 /* Fills in c->order, the likeliest first. */
 static void rank(struct classify *c) {
     double sum = 0;
     for (size_t i = 0; i < c->classes; i++)
-        c->order[i] = (struct candidate){.class = i, .logit = c->logits[i]};
+        c->order[i] = (struct candidate){.number = i, .logit = c->logits[i]};
     qsort(c->order, c->classes, sizeof *c->order, by_logit);
     double largest = (double)c->order[0].logit;
     for (size_t i = 0; i < c->classes; i++)
@@ -174,9 +174,9 @@ static void print_text(const struct classify *c, const char *name) {
         const struct candidate *found = &c->order[i];
         printf("  %.4f  ", found->probability);
         if (c->labels)
-            ms_write_name(stdout, label_of(c, found->class));
+            ms_write_name(stdout, label_of(c, found->number));
         else
-            printf("class %zu", found->class);
+            printf("class %zu", found->number);
         putchar('\n');
     }
 }
@@ -190,9 +190,9 @@ static void print_json(const struct classify *c, const char *name) {
     for (size_t i = 0; i < c->top; i++) {
         const struct candidate *found = &c->order[i];
         ms_json_open(&json, NULL, '{');
-        ms_json_count(&json, "class", found->class);
+        ms_json_count(&json, "class", found->number);
         if (c->labels)
-            ms_json_text(&json, "label", label_of(c, found->class));
+            ms_json_text(&json, "label", label_of(c, found->number));
         ms_json_float(&json, "logit", found->logit);
         ms_json_double(&json, "probability", round(found->probability * 1e4) / 1e4);
         ms_json_close(&json, '}');

@@ -1,4 +1,8 @@
-/* From an embedding to a logit for each class: one more pointwise layer, of one pixel. */
+/*
+ * From an embedding to a logit for each class: one more pointwise layer, of one pixel. Kernels
+ * write whole vectors, the caller's logits need not end with one: so they are made some classes at
+ * a time and copied.
+ */
 #include "base/float_env.h"
 #include "net/model.h"
 
@@ -8,8 +12,7 @@ enum { CLASSES_AT_A_TIME = 4 * MS_LANES_MAX };
 
 minisim_status minisim_classify(const minisim_model *model, const float *embedding, float *logits) {
     struct ms_float_env env;
-    float
-        chunk[CLASSES_AT_A_TIME]; /* kernels write whole vectors, `logits` need not end with one */
+    float chunk[CLASSES_AT_A_TIME] = {0};
     if (!model || !embedding || !logits || model->classifier.outputs == 0)
         return MINISIM_BAD_ARGUMENT;
     const struct ms_pointwise_layer *layer = &model->classifier;
