@@ -142,6 +142,8 @@ def check_heads(tap, folder, steps):
             ("too many classes", {"fc.weight": np.zeros((4097, 1280), np.float32)}, "more than 4096 classes")):
         write_safetensors(path, bare | head)
         sample.check_dropped(tap, what, path, text)
+    write_safetensors(path, bare | {"head.weight": np.zeros((5, 1280, 3, 3), np.float32)})
+    sample.check_dropped(tap, "a 3 x 3 convolution", path, "no single linear layer", backbone=True)
     output = os.path.join(folder, "head.msw")
     for what, head, options, text in (
             ("kept", {"fc.weight": weight, "fc.bias": bias}, ("--keep-classifier",),

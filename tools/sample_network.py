@@ -218,9 +218,9 @@ def check_classifier(tap, what, source, weight, bias, limit=0):
     tap.check(good, f"the classifier of {what}", found.rest)
 
 
-def check_dropped(tap, what, source, text):
+def check_dropped(tap, what, source, text, backbone=False):
     """What follows is no classifier that can be kept, which is said."""
-    found = export_weights.load(source, False)
+    found = export_weights.load(source, backbone)
     tap.check(found.classifier is None and text in found.rest, f"no classifier: {what}", found.rest)
 
 

@@ -28,9 +28,9 @@ const struct ms_verb ms_verb_classify = {
     "PATH...",
     "tell what pictures show, by the weights' classifier",
     "Tells what pictures show, with probabilities. A PATH is a picture, a folder, or - for\n"
-    "a picture on standard input. The weights must hold a classifier:\n"
+    "a picture on standard input. The weights must hold a classifier, as\n"
+    "tools/export_weights.py --keep-classifier makes them.\n"
     "\n"
-    "  tools/export_weights.py --keep-classifier mobilenet_v2.pth -o mine.msw\n"
     "  minisim classify --weights mine.msw --labels labels.txt photo.jpg\n"
     "\n"
     "There must be as many labels as classes. ImageNet comes with 1,000 classes or with one\n"

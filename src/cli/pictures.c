@@ -175,11 +175,11 @@ static bool find_weights(const char *folder, char path[LONGEST_PATH]) {
     snprintf(path, LONGEST_PATH, "%s../share/minisim/" DEFAULT_NAME, folder);
     if (access(path, F_OK) == 0)
         return true;
-    snprintf(path, LONGEST_PATH, MINISIM_DATADIR "/" DEFAULT_NAME);
-    for (const char *above = up + 9; access(path, F_OK) != 0; above -= 3) {
-        if (above < up)
+    snprintf(path, LONGEST_PATH, "%s", MINISIM_DATADIR "/" DEFAULT_NAME);
+    for (int at = sizeof up - 1; access(path, F_OK) != 0; at -= 3) {
+        if (at < 0)
             return false;
-        snprintf(path, LONGEST_PATH, "%s%sweights/" DEFAULT_NAME, folder, above);
+        snprintf(path, LONGEST_PATH, "%s%sweights/" DEFAULT_NAME, folder, up + at);
     }
     return true;
 }

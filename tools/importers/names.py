@@ -282,6 +282,8 @@ def _linear(tensors, left, layout):
     if len(weights) != 1 or len(biases) > 1 or len(weights + biases) < len(left) or len(parents) > 1:
         return None
     weight = tensors[weights[0]]
+    if weight.ndim == 4 and any(n not in (None, has) for n, has in zip(layout.shapes["pointwise"], weight.shape)):
+        return None
     if weight.ndim == 4:
         weight = layout.turned("pointwise", weight)
     elif layout is not _Torch:
