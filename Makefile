@@ -10,9 +10,11 @@ endif
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
-# STATIC=1: the program is one file that needs no other.
+# STATIC=1: the program is one file that needs no other; EMBED_WEIGHTS=1: not even weights.
 STATIC   ?=
-BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)
+EMBED_WEIGHTS ?=
+BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)$(if $(EMBED_WEIGHTS),/embedded)
+WEIGHTS  := weights/minisim-default.msw
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 CFLAGS   ?= -O2 -g
@@ -79,7 +81,8 @@ help:
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
 	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
-	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program), BUILD, CFLAGS, LDFLAGS'
+	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program),'
+	@echo '           EMBED_WEIGHTS (1: the default weights inside the program), BUILD, CFLAGS, LDFLAGS'
 
 # A compiler and stb are packages; say so where one is missing, instead of a shell's or a compiler's error.
 ifeq ($(filter help clean uninstall format lint,$(MAKECMDGOALS)),)
@@ -115,6 +118,10 @@ $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+ifneq ($(EMBED_WEIGHTS),)
+$(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
+$(BUILD)/src/cli/embedded.o: $(WEIGHTS)
+endif
 # Loops over pixels and weights that the compiler vectorises.
 $(BUILD)/src/net/run.o: FLAGS += -O3
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize

@@ -656,11 +656,12 @@ help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench trace selftest; do
+    for verb in embed compare classify info bench trace selftest; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
                           --format --json" ;;
+        classify) options="$shared $pictures -k, --top --labels --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
         selftest) options='--format --json' ;;

@@ -13,7 +13,12 @@
 
 #define DEFAULT_NAME "minisim-default.msw"
 
-enum { MOST_THREADS = 64, LARGEST_CROP = 4096 };
+enum {
+    MOST_THREADS = 64,
+    LARGEST_CROP = 4096,
+    LONGEST_FOLDER = 4096,
+    LONGEST_PATH = LONGEST_FOLDER + 64
+};
 
 const struct ms_option ms_network_options[] = {
     {MS_OPTION_WEIGHTS, "weights", 0, "FILE", "the network's weights (.msw)"},
@@ -157,56 +162,68 @@ int ms_note_refusal(minisim_status status) {
 }
 
 /* The folder that the program lies in, cut behind its last slash; "" where it is not known. */
-static void find_program_folder(char folder[4096]) {
-    ssize_t length = readlink("/proc/self/exe", folder, 4095);
+static void find_program_folder(char folder[LONGEST_FOLDER]) {
+    ssize_t length = readlink("/proc/self/exe", folder, LONGEST_FOLDER - 1);
     folder[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(folder, '/');
     folder[slash ? slash + 1 - folder : 0] = '\0';
 }
 
-/* The first of the usual places that has weights, to be freed; NULL: none, which was said. */
-static char *find_weights(void) {
-    enum { PLACES = 4 };
-    char folder[4096];
-    char *places[PLACES] = {0}, *found = NULL;
-    find_program_folder(folder);
+/* The first of the usual places that has weights. false: none has. */
+static bool find_weights(const char *folder, char path[LONGEST_PATH]) {
+    static const char up[] = "../../../"; /* builds for other machines lie that deep */
     /* An installed tree may have been moved: what lies beside the program counts first. */
-    bool made = asprintf(&places[0], "%s../share/minisim/" DEFAULT_NAME, folder) >= 0 &&
-                asprintf(&places[1], MINISIM_DATADIR "/" DEFAULT_NAME) >= 0 &&
-                asprintf(&places[2], "%sweights/" DEFAULT_NAME, folder) >= 0 &&
-                asprintf(&places[3], "%s../weights/" DEFAULT_NAME, folder) >= 0;
-    for (size_t i = 0; made && !found && i < PLACES; i++)
-        if (access(places[i], F_OK) == 0) {
-            found = places[i];
-            places[i] = NULL;
-        }
-    if (!made) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
-    } else if (!found) {
-        ms_complain(NULL,
-                    "no weights found at %s, %s, %s or %s; name some with --weights FILE or in "
-                    "MINISIM_WEIGHTS, or run make where minisim's source is",
-                    places[0], places[1], places[2], places[3]);
-        ms_note(MS_EXIT_WEIGHTS);
+    snprintf(path, LONGEST_PATH, "%s../share/minisim/" DEFAULT_NAME, folder);
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(path, LONGEST_PATH, "%s", MINISIM_DATADIR "/" DEFAULT_NAME);
+    for (int at = sizeof up - 1; access(path, F_OK) != 0; at -= 3) {
+        if (at < 0)
+            return false;
+        snprintf(path, LONGEST_PATH, "%s%sweights/" DEFAULT_NAME, folder, up + at);
     }
-    for (size_t i = 0; i < PLACES; i++)
-        free(places[i]);
-    return found;
+    return true;
+}
+
+/* The weights that nobody named: a file's path, or what is inside the program (*bytes). NULL: there
+ * are none, which was said and noted. */
+static const char *choose_weights(char path[LONGEST_PATH], const void **bytes, size_t *size) {
+    char folder[LONGEST_FOLDER];
+    find_program_folder(folder);
+    if (find_weights(folder, path))
+        return path;
+    *bytes = ms_embedded_weights(size);
+    if (*bytes)
+        return "built in";
+    ms_complain(NULL,
+                "no weights found at %s../share/minisim/" DEFAULT_NAME ", " MINISIM_DATADIR
+                "/" DEFAULT_NAME " or, in %s or up to three folders above, weights/" DEFAULT_NAME
+                "; name some with --weights FILE or in MINISIM_WEIGHTS, or run make where "
+                "minisim's source is",
+                folder, folder);
+    ms_note(MS_EXIT_WEIGHTS);
+    return NULL;
 }
 
 bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path) {
-    const char *named = settings->weights;
-    if (!named)
-        named = getenv("MINISIM_WEIGHTS");
+    char found[LONGEST_PATH];
+    const void *bytes = NULL;
+    size_t size = 0;
+    const char *name = settings->weights ? settings->weights : getenv("MINISIM_WEIGHTS");
     *model = NULL;
-    *path = named && (settings->weights || *named) ? strdup(named) : find_weights();
-    if (!*path)
+    *path = NULL;
+    if (!name || (!*name && !settings->weights))
+        name = choose_weights(found, &bytes, &size);
+    if (!name)
         return false;
     minisim_model_options options = settings->model;
-    minisim_error error;
+    minisim_error error = {"out of memory"};
     options.size = sizeof options;
-    minisim_status status = minisim_model_open(*path, &options, model, &error);
+    minisim_status status = MINISIM_OUT_OF_MEMORY;
+    *path = strdup(name);
+    if (*path)
+        status = bytes ? minisim_model_open_memory(bytes, size, &options, model, &error)
+                       : minisim_model_open(*path, &options, model, &error);
     if (status == MINISIM_OK)
         return true;
     ms_complain(status == MINISIM_BAD_ARGUMENT ? NULL : *path, "%s", error.text);

@@ -246,13 +246,18 @@ static minisim_status read_data(struct fold *fold, struct minisim_model *model,
     fold->bound = 6;
     for (size_t b = 0; b < model->info.blocks && !status; b++)
         status = read_block(fold, &layer, &model->blocks[b]);
-    return status ? status : read_pointwise(fold, layer, &model->head);
+    if (!status)
+        status = read_pointwise(fold, layer++, &model->head);
+    fold->bound = 6;
+    if (!status && model->classifier.outputs)
+        status = read_pointwise(fold, layer, &model->classifier);
+    return status;
 }
 
 /* Gives each layer its place in one block of memory; with NULL only counts the floats. */
 static size_t place_layers(struct minisim_model *model, float *memory) {
     size_t at = 0;
-    struct ms_pointwise_layer *pointwise[2 * MS_BLOCKS_MAX + 2];
+    struct ms_pointwise_layer *pointwise[2 * MS_BLOCKS_MAX + 3];
     size_t n = 0;
     pointwise[n++] = &model->stem;
     for (size_t b = 0; b < model->info.blocks; b++) {
@@ -266,6 +271,7 @@ static size_t place_layers(struct minisim_model *model, float *memory) {
         pointwise[n++] = &model->blocks[b].project;
     }
     pointwise[n++] = &model->head;
+    pointwise[n++] = &model->classifier;
     for (size_t i = 0; i < n; i++) {
         size_t outputs = ms_padded(pointwise[i]->outputs);
         if (memory)
@@ -283,7 +289,7 @@ static void count_pointwise(const struct ms_pointwise_layer *layer, uint64_t pix
     info->multiply_adds += weights * pixels;
 }
 
-/* Parameters after folding, and multiply-adds a picture. */
+/* Parameters after folding, and multiply-adds a picture: those of its embedding. */
 static void count_work(struct minisim_model *model) {
     uint64_t side = ms_conv_size(model->info.input_size, model->stem_stride);
     count_pointwise(&model->stem, side * side, &model->info);
@@ -301,7 +307,7 @@ static void count_work(struct minisim_model *model) {
 static void name_types(struct minisim_model *model, const struct ms_layer_tensors *layers) {
     static const char *const names[3] = {"f32", "f16", "i8"};
     model->info.types = names[layers[0].weight->type];
-    for (size_t i = 1; i < 3 * MS_BLOCKS_MAX + 2 && layers[i].weight; i++)
+    for (size_t i = 1; i < MS_LAYERS_MAX && layers[i].weight; i++)
         if (layers[i].weight->type != layers[0].weight->type)
             model->info.types = "mixed";
 }
