@@ -133,9 +133,9 @@ def pngs():
                                  chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff\x12\x01\3\0\1\0\0\0\x09\0\0\0"))
 
 
-def bmp(width, height, bits, rest, offset=54):
+def bmp(width, height, bits, rest, offset=54, compression=0, planes=1):
     return (b"BM" + struct.pack("<IHHI", 0, 0, 0, offset)
-            + struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, 0, 0, 0, 0, 0) + rest)
+            + struct.pack("<IiiHHIIiiII", 40, width, height, planes, bits, compression, 0, 0, 0, 0, 0) + rest)
 
 
 def others():
@@ -148,6 +148,50 @@ def others():
     yield "j-short.ppm", b"P6 100 100 255\n" + b"\0" * 100
     yield "j-overflow.ppm", b"P6 4294967297 4294967297 255\n\0\0\0"
     yield "m-triangle.pgm", b"P5 4000 1 255\n" + b"\x80" * 4000
+
+
+def broken():
+    """What is broken in one place each: a scanner's every refusal."""
+    exif = b"MM\0*\0\0\0\x08\0\2" + b"\1\0\0\3\0\0\0\1\0\1\0\0" + b"\1\1\0\3\0\0\0\1\0\1\0\0"
+    tables = dht(0, ONE_CODE, [0]) + dht(0x10, ONE_CODE, [0])
+    one, three = ((1, 0x11),), ((1, 0x11), (1, 0x11), (3, 0x11))
+    yield "y-twice-numbered.jpg", START + frame(0xC0, 8, 8, three) + EOI
+    yield "y-two-frames.jpg", START + frame(0xC0, 8, 8) * 2 + EOI
+    yield "y-two-components.jpg", START + frame(0xC0, 8, 8, three[1:]) + EOI
+    yield "y-no-length.jpg", b"\xff\xd8\xff\xe0\0\1" + EOI
+    yield "y-exif.jpg", (START + segment(0xE1, b"Exif\0\0" + exif) + segment(0xE1, b"Exif\0\0")
+                         + frame(0xC0, 8, 8, one) + tables + sos() + b"\x3f" + EOI)
+    yield "y-unknown-marker.jpg", (START + frame(0xC2, 8, 8) + tables + sos(((1, 0),), 0, 0) + b"\x7f"
+                                   + segment(0xF0, b"") + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
+    yield "y-long-segment.jpg", (START + frame(0xC2, 8, 8) + tables + sos(((1, 0),), 0, 0) + b"\x7f"
+                                 + segment(0xFE, b"\xff\xda\0\2" * 40) + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
+    yield "y-many-visits.jpg", (START + frame(0xC2, 12000, 12000) + tables + sos(((1, 0),), 0, 0) + b"\0"
+                                + sos(((1, 0),), 1, 63) * 20 + EOI)
+    two, palette = zlib.compress(b"\0\7"), chunk(b"PLTE", b"\1\2\3")
+    start, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    yield "y-short-header.png", start + chunk(b"IHDR", header[:-1]) + end
+    yield "y-interlacing.png", png(1, 1, 8, 0, two, interlaced=2)
+    yield "y-interrupted.png", (start + chunk(b"IHDR", header) + chunk(b"IDAT", two[:3]) + chunk(b"tEXt", b"x")
+                                + chunk(b"IDAT", two[3:]) + end)
+    yield "y-two-palettes.png", png(1, 1, 8, 3, two, palette * 2)
+    yield "y-transparency.png", png(1, 1, 8, 0, two, chunk(b"tRNS", b"\0"))
+    yield "y-critical.png", png(1, 1, 8, 0, two, chunk(b"ABCD", b""))
+    yield "y-no-header.png", start + chunk(b"IDAT", two) + end
+    yield "y-no-codes.png", png(1, 1, 8, 0, b"\x78\1" + b"\5" + b"\xff" * 40)
+    yield "y-key-16.png", png(2, 1, 16, 2, zlib.compress(b"\0" + bytes(range(12))), chunk(b"tRNS", bytes(range(6))))
+    yield "y-filter.png", png(1, 1, 8, 0, zlib.compress(b"\7\7"))
+    yield "y-header-kind.bmp", b"BM" + struct.pack("<IHHI", 0, 0, 0, 54) + struct.pack("<I", 10) + b"\0" * 40
+    yield "y-header-cut.bmp", b"BM" + struct.pack("<IHHI", 0, 0, 0, 54) + struct.pack("<I", 124) + b"\0" * 40
+    yield "y-compression.bmp", bmp(1, 1, 24, b"\0" * 4, compression=4)
+    yield "y-two-bits.bmp", bmp(1, 1, 2, b"\0" * 4)
+    yield "y-no-masks.bmp", bmp(1, 1, 16, b"\0" * 4, compression=3)
+    yield "y-scattered-masks.bmp", bmp(1, 1, 16, struct.pack("<III", 5, 8, 16) + b"\0" * 4, offset=66, compression=3)
+    yield "y-planes.bmp", bmp(1, 1, 24, b"\0" * 4, planes=2)
+    yield "y-no-number.ppm", b"P6 x 1 255\n\0\0\0"
+    yield "y-no-value.pgm", b"P2 1 1 255\nx "
+    yield "y-beyond.pgm", b"P5 1 1 9\n\x0a"
+    yield "y-nothing.pgm", b"P5 1 1 0\n\0"
 
 
 def npy(descr, shape, data, order="False", version=1, pad=64):
@@ -205,8 +249,8 @@ def layers(blocks, channels, head):
     yield "head", (head, channels), 0
 
 
-def tensors(network, kinds, parts):
-    """(name, shape, stride, kind, data), `parts` before the weight of each layer."""
+def tensors(network, kinds, parts, loud):
+    """(name, shape, stride, kind, data), `parts` before the weight of each layer; project's reach to `loud`."""
     ends = {"bn.gamma": (-1, 1), "bn.beta": (-1, 2), "bn.mean": (-1, 1), "bn.var": (0.5, 2), "bias": (-1, 2)}
     for i, (name, shape, stride) in enumerate(network):
         for part in parts:
@@ -215,14 +259,16 @@ def tensors(network, kinds, parts):
         for side in shape:
             count *= side
         data = values(shape[0], 0, 0.001, 0.01) if kind == 2 else b""
-        data += values(count, kind, *((-127, 127) if kind == 2 else (-1, 1)))
+        most = 127 if kind == 2 else loud if name.endswith("project") else 1
+        data += values(count, kind, -most, most)
         yield name + ".weight", shape, stride, kind, data
 
 
 def msw(parts, kinds=(0,), blocks=((0, 1, 3), (5, 2, 3), (5, 1, 3)), channels=3, head=4, size=32, padding=0,
-        geometry=0, resample=0, crop=0, colour=0, epsilon=1e-3, facts=b""):
+        geometry=0, resample=0, crop=0, colour=0, epsilon=1e-3, facts=b"",
+        loud=1):
     """A small network (weights/FORMAT.md). The checksum stays 0: its reader's target mends it."""
-    table = list(tensors(layers(blocks, channels, head), kinds, parts))
+    table = list(tensors(layers(blocks, channels, head), kinds, parts, loud))
     front = facts + b"\0" * (-len(facts) % 64)
     at = 128 + len(front) + 96 * len(table)
     entries, data = b"", b""
@@ -249,7 +295,19 @@ def weights():
     yield "mixed", msw(norm, (0, 1, 2), blocks=((6, 2, 3),))
     yield "wide", msw((), blocks=((20, 2, 18),), channels=17, head=33, kinds=(2,))
     yield "deep", msw((), blocks=((0, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2)), channels=1, head=1)
-    yield "no-block", msw(("bias",), blocks=())
+    yield "no-block", msw(norm, blocks=())
+    plain = msw(("bias",))
+    table, count = 128, struct.unpack_from("<I", plain, 28)[0]
+    last = table + 96 * (count - 1)
+
+    def changed(at, new, size=len(plain)):
+        return (plain[:at] + new + plain[at + len(new):] + b"\0" * 64)[:size]
+
+    yield "goes-on", changed(16, struct.pack("<Q", len(plain) + 64), len(plain) + 64)
+    yield "unknown", changed(last, b"tail.weight")
+    yield "huge-bias", changed(struct.unpack_from("<Q", plain, table + 80)[0], struct.pack("<f", 3e38))
+    yield "huge-residual", msw((), blocks=((0, 2, 3), (5, 1, 3)), loud=8e36)
+    yield "fact-twice", msw((), blocks=((2, 2, 1),), facts=b"a: 1\nb: 2\na: 3\n")
     yield "too-many-strides", msw((), blocks=((1, 2, 1),) * 6, channels=1, head=1)
 
 
@@ -257,6 +315,7 @@ def seeds():
     """What the other fuzz targets begin with."""
     yield "exif/big", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"
     yield "exif/little", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"
+    yield "exif/other", b"II*\0\x08\0\0\0\1\0\x13\1\3\0\1\0\0\0\6\0\0\0"
     yield "exif/loop", b"II*\0\0\0\0\0\xff\xff"
     for name, content in arrays():
         yield "npy/" + name, content
@@ -287,7 +346,7 @@ def seeds():
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "corpus")
-    for maker in (jpegs, pngs, others, seeds):
+    for maker in (jpegs, pngs, others, broken, seeds):
         for name, content in maker():
             path = os.path.join(folder, name if "/" in name else "hostile/" + name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
