@@ -62,7 +62,7 @@ objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
-            $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest
+            $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest $(BUILD)/peak_memory
 
 .PHONY: all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
