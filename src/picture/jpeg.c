@@ -12,10 +12,10 @@
 
 /*
  * A scan that says next to nothing still takes the decoder 40 ns a block, in a few bytes for 32,767
- * of them. An encoder's scans go over each block 6 to 10 times; what takes less than a second may
- * do more.
+ * of them. An encoder's scans go over each block 6 to 10 times; what takes less than half a
+ * second may do more.
  */
-enum { components_max = 4, visits_each = 16, visits_max = 1 << 24 };
+enum { components_max = 4, visits_each = 16, visits_max = 1 << 23 };
 
 struct component {
     uint8_t id, h, v, quantisation;
