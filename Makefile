@@ -66,9 +66,10 @@ objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
-            $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest
+            $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
+            $(BUILD)/peak_memory
 
-.PHONY: FORCE all help check release-check fuzz bench asan tsan install uninstall clean format lint
+.PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
@@ -76,11 +77,12 @@ help:
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make release-check   all tests, and all of them for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
+	@echo 'make coverage    how many lines of what reads and writes files the tests reach (clang, llvm)'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
-	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
+	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/, build-coverage/'
 	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program),'
 	@echo '           EMBED_WEIGHTS (1: the default weights inside the program), BUILD, CFLAGS, LDFLAGS'
 
@@ -242,6 +244,20 @@ asan:
 tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
 
+# How far the tests, with the replay of the fuzz targets' files, reach into what reads hostile input
+# and what writes results: lines, a file. `llvm-cov show` with the same arguments names them.
+COVERED = $(wildcard src/picture/*.c src/net/weights*.c) \
+          $(addprefix src/base/,arena.c json.c npy.c output.c text.c) \
+          $(addprefix src/cli/,names.c options.c sources.c walk.c)
+coverage:
+	@rm -f build-coverage/*.profraw
+	LLVM_PROFILE_FILE=$(CURDIR)/build-coverage/%m.profraw $(MAKE) BUILD=build-coverage CC=clang \
+	    CFLAGS='-O1 -g' SANITIZE='-fprofile-instr-generate -fcoverage-mapping' check
+	llvm-profdata merge -o build-coverage/profile build-coverage/*.profraw
+	llvm-cov report -instr-profile=build-coverage/profile $(COVERED) \
+	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/minisim build-coverage/test_* \
+	                           build-coverage/replay_*)))
+
 # Pictures of two usual sizes, drawn by the project, from file to embedding.
 BENCH_WEIGHTS ?= $(WEIGHTS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures
@@ -257,6 +273,6 @@ lint:
 	    --inline-suppr -Isrc --suppress=missingIncludeSystem src tests
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-coverage
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -190,7 +190,8 @@ typedef struct minisim_context_options {
     uint32_t background;    /* 0xRRGGBB, under transparent pixels */
     uint64_t max_pixels;    /* per picture; 0: 200,000,000 */
     uint64_t max_file_size; /* bytes; 0: 1 GiB */
-    uint64_t max_memory;    /* bytes for reading and decoding one picture; 0: 2 GiB */
+    uint64_t max_memory;    /* bytes for one picture: its file (the caller's bytes too), and what
+                               decoding and resizing take; 0: 2 GiB */
     void *memory; /* NULL: the library allocates; else minisim_context_size bytes, aligned to 64;
                      what is beyond them serves to read pictures before the system is asked */
     size_t memory_size;

@@ -774,7 +774,7 @@ wrong_usage() {
     expect 2 "$minisim" embed -dash.ppm
     grep -q 'say ./-dash.ppm or -- before it' "$err"
     expect 1 "$minisim" embed --max-memory 100 1.ppm
-    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100$' "$err"
+    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100 (max-memory)$' "$err"
     echo '<svg>' >a.svg
     expect 1 "$minisim" embed a.svg
     grep -q 'this is an SVG file' "$err"

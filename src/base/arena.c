@@ -4,7 +4,6 @@
 #include "base/large.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* In front of the bytes of each allocation; its size keeps them aligned to 16. */
 struct ms_block {
@@ -16,10 +15,6 @@ _Static_assert(sizeof(struct ms_block) % 16 == 0, "bytes behind the header are a
 
 static void *bytes_of(struct ms_block *block) {
     return block + 1;
-}
-
-static struct ms_block *block_of(void *bytes) {
-    return (struct ms_block *)bytes - 1;
 }
 
 void ms_arena_open(struct ms_arena *arena, size_t limit) {
@@ -90,7 +85,7 @@ void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
 void ms_arena_free(struct ms_arena *arena, void *bytes) {
     if (!bytes)
         return;
-    struct ms_block *block = block_of(bytes);
+    struct ms_block *block = (struct ms_block *)bytes - 1;
     if (block->previous)
         block->previous->next = block->next;
     else
@@ -99,18 +94,6 @@ void ms_arena_free(struct ms_arena *arena, void *bytes) {
         block->next->previous = block->previous;
     arena->used -= sizeof *block + block->size;
     give_memory(arena, block);
-}
-
-void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size) {
-    if (!bytes)
-        return ms_arena_allocate(arena, size);
-    void *grown = ms_arena_allocate(arena, size);
-    if (!grown)
-        return NULL;
-    size_t old = block_of(bytes)->size;
-    memcpy(grown, bytes, old < size ? old : size);
-    ms_arena_free(arena, bytes);
-    return grown;
 }
 
 void ms_arena_close(struct ms_arena *arena) {
@@ -129,7 +112,7 @@ minisim_status ms_arena_require(const struct ms_arena *arena, uint64_t bytes, co
         return MINISIM_OK;
     return ms_fail(error, MINISIM_BAD_PICTURE,
                    "%s takes %llu bytes of memory, more than the limit "
-                   "of %zu",
+                   "of %zu (max-memory)",
                    what, (unsigned long long)bytes + arena->used, arena->limit);
 }
 

@@ -31,9 +31,6 @@ void ms_arena_lend(struct ms_arena *arena, void *memory, size_t size);
 /* Zeroed bytes aligned to 16, or NULL. */
 void *ms_arena_allocate(struct ms_arena *arena, size_t bytes);
 
-/* As realloc: new bytes are zero; on failure (NULL) the old block stands. */
-void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size);
-
 /* Gives one block back; NULL is allowed. */
 void ms_arena_free(struct ms_arena *arena, void *bytes);
 

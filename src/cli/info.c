@@ -72,7 +72,7 @@ static void find_preprocessing(struct info *info) {
         info->crop_size = w->input_size * 8 / 7;
     info->pad_colour = own ? o->pad_colour : w->pad_colour;
     info->resample = o->resample != MINISIM_RESAMPLE_FROM_WEIGHTS ? o->resample : w->resample;
-    info->picture_bytes = o->max_memory ? o->max_memory : UINT64_C(2) << 30;
+    info->picture_bytes = ms_max_memory(&info->pictures);
 }
 
 /* false: the options do not suit the weights, or no memory; that was said and noted. */

@@ -4,8 +4,10 @@
 #include "base/large.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/machine.h"
 #include "kernels/kernels.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,9 @@ const struct ms_option ms_network_options[] = {
      "bilinear, bicubic or stb,\ninstead of what the weights say"},
     {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M: 200,000,000)"},
     {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES",
-     "memory for reading one picture (2G);\nK, M, G are powers of 1024, KB, MB, GB of 1000"},
+     "memory for reading one picture (a quarter of the\nmachine's, at most 2G); K, M, G are powers "
+     "of\n"
+     "1024, KB, MB, GB of 1000"},
     {MS_OPTION_MAX_FILE_SIZE, "max-file-size", 0, "BYTES", "refuse larger files (1G)"},
     {0}};
 
@@ -263,6 +267,26 @@ static minisim_status open_contexts(struct ms_engine *engine, size_t count,
     return status;
 }
 
+uint64_t ms_max_memory(const struct ms_picture_settings *settings) {
+    const uint64_t most = UINT64_C(2) << 30;
+    uint64_t share = ms_machine_memory() / 4;
+    return settings->context.max_memory ? settings->context.max_memory
+           : share < most               ? share
+                                        : most;
+}
+
+/*
+ * What one picture took and gave back must not count against the next: of a block above a 64th of
+ * the limit the system gets its pages back. Smaller ones are kept, which saves fetching them anew.
+ */
+static void return_memory(uint64_t max_memory) {
+    const uint64_t least = 256 << 10, most = 32 << 20; /* malloc takes no larger bound */
+    uint64_t bound = max_memory / 64;
+    bound = bound < least ? least : bound > most ? most : bound;
+    mallopt(M_MMAP_THRESHOLD, (int)bound);
+    mallopt(M_TRIM_THRESHOLD, (int)(2 * bound));
+}
+
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
     const minisim_context_options *given = &settings->context;
@@ -276,6 +300,8 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
     options.size = sizeof options;
+    options.max_memory = ms_max_memory(settings);
+    return_memory(options.max_memory);
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */
     if (most <= 1) {

@@ -54,6 +54,10 @@ struct ms_engine {
     void *memory; /* of all contexts */
 };
 
+/* Bytes that one picture may take: what --max-memory says, or a quarter of the machine's memory, at
+ * most 2 GiB. */
+uint64_t ms_max_memory(const struct ms_picture_settings *settings);
+
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine);
 void ms_close_engine(struct ms_engine *engine);
