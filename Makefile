@@ -99,7 +99,7 @@ endif
 endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma -mpclmul
-$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
+$(BUILD)/src/kernels/avx512.o: FLAGS += -O2 -ftree-vectorize -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
 $(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
 # -frename-registers: without, sums are copied from register to register.
@@ -120,12 +120,17 @@ $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+# So may what runs once a file or once a picture, and over none of its pixels.
+ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
+                                 weights_header.c weights_network.c) \
+            $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c
+$(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)
 $(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
 $(BUILD)/src/cli/embedded.o: $(WEIGHTS)
 endif
 # Loops over pixels and weights that the compiler vectorises.
-$(BUILD)/src/net/run.o: FLAGS += -O3
+$(BUILD)/src/net/run.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
 
 # What minisim --version --json says: written anew only where it changes, so that a commit compiles

@@ -4,6 +4,7 @@
 #include "base/large.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* In front of the bytes of each allocation; its size keeps them aligned to 16. */
 struct ms_block {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_classify,
-                                              &ms_verb_info,  &ms_verb_bench,   &ms_verb_trace,
+static const struct ms_verb *const verbs[] = {&ms_verb_embed,   &ms_verb_compare, &ms_verb_classify,
+                                              &ms_verb_info,    &ms_verb_bench,   &ms_verb_trace,
                                               &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
