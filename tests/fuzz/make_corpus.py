@@ -338,7 +338,7 @@ def seeds():
             ("sizes", "--max-pixels 1M --max-memory=16KiB --max-file-size 18446744073709551615 --weights x"),
             ("sources", "--files-from - -0 --exclude *.png --exclude x --progress always --follow p"),
             ("wrong-size", "--max-memory 20000000000GB"), ("wrong-roi", "--roi 1,2,3"), ("wide-roi", "--roi 0,0,0,1"),
-            ("wrong-crop", "--geometry crop:0"), ("wrong-pad", "--geometry pad:12345"), ("twice", "--cpu a --cpu b"),
+            ("wrong-crop", "--geometry crop:0"), ("when", "--progress x"), ("wrong-pad", "--geometry pad:12345"), ("twice", "--cpu a --cpu b"),
             ("quiet", "-q --progress=always"), ("null", "-0"), ("no-value", "x --weights"), ("empty", "--weights="),
             ("value", "--quiet=1"), ("letter", "-Zq"), ("version", "x -qV"), ("dash", "--/ -/")):
         yield "options/" + name, words.replace(" ", "\0").encode()
