@@ -123,7 +123,8 @@ $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 # So may what runs once a file or once a picture, and over none of its pixels.
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
-            $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c
+            $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
+            $(addprefix src/base/,arena.c error.c file.c)
 $(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)
 $(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'

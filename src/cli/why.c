@@ -86,7 +86,7 @@ static void print_map(const struct explanation *e, const struct ms_why *why, siz
             printf("%5.2f ", 100 * part[x]);
         printf("  |");
         for (size_t x = 0; x < why->side; x++) {
-            char shade = shades[most > 0 ? lround(9 * part[x] / most) : 0];
+            char shade = shades[most > 0 ? (int)(9 * part[x] / most + 0.5) : 0];
             printf("%c%c", shade, shade);
         }
         printf("|\n");

@@ -45,10 +45,14 @@ void ms_why_free(struct ms_why *why) {
     *why = (struct ms_why){0};
 }
 
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
 double ms_why_most(const struct ms_why *why) {
     double most = 0;
     for (size_t i = 0; i < 2 * why->side * why->side; i++)
-        most = fmax(most, why->parts[i]);
+        most = larger(most, why->parts[i]);
     return most;
 }
 
@@ -87,7 +91,7 @@ static void draw_square(const struct drawing *d, const uint8_t *square, const do
         for (size_t x = 0; x < d->side; x++) {
             double share = d->most > 0 ? parts[y / d->cell * cells + x / d->cell] / d->most : 0;
             draw_pixel(d, square + 3 * (y / d->factor * size + x / d->factor),
-                       fmax(from_middle(d, y), from_middle(d, x)), (double)d->cell * sqrt(share),
+                       larger(from_middle(d, y), from_middle(d, x)), (double)d->cell * sqrt(share),
                        corner + 3 * (y * d->width + x));
         }
 }
