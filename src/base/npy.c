@@ -36,8 +36,8 @@ void ms_npy_array_header(const char *type, size_t rank, const uint64_t *shape,
     header[9] = 0;
     int length = snprintf(text, ROOM, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (size_t i = 0; i < rank; i++)
-        length += snprintf(text + length, (size_t)(ROOM - length), "%s%" PRIu64, i ? ", " : "",
-                           shape[i]);
+        length +=
+            snprintf(text + length, (size_t)(ROOM - length), "%s%" PRIu64, i ? ", " : "", shape[i]);
     /* Python's tuple of one has a comma. */
     length += snprintf(text + length, (size_t)(ROOM - length), rank == 1 ? ",), }" : "), }");
     text[length] = ' ';
