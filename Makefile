@@ -10,9 +10,11 @@ endif
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
-# STATIC=1: the program is one file that needs no other.
+# STATIC=1: the program is one file that needs no other; EMBED_WEIGHTS=1: not even weights.
 STATIC   ?=
-BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)
+EMBED_WEIGHTS ?=
+BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)$(if $(EMBED_WEIGHTS),/embedded)
+WEIGHTS  := weights/minisim-default.msw
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 CFLAGS   ?= -O2 -g
@@ -25,14 +27,14 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 # The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say. Nor does the
 # build know the folder that it is made in.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
+            -ffp-contract=off -fno-fast-math -fno-math-errno -fno-asynchronous-unwind-tables \
             -ffunction-sections -fdata-sections \
             -fvisibility=hidden -fPIC -pthread -MMD -MP -ffile-prefix-map="$$PWD"=. \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 # The program is small: what it does not use, gaps between its segments and long tables of addresses
 # are left out.
-LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code \
+LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--as-needed -Wl,--gc-sections -Wl,-z,noseparate-code \
             $(call links_with,-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 comma    := ,
@@ -58,15 +60,16 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c)) $(OUTPUTS)
 WEIGHTS  := weights/minisim-default.msw
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
-            $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest
+            $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
+            $(BUILD)/peak_memory
 
-.PHONY: FORCE all help check release-check fuzz bench asan tsan install uninstall clean format lint
+.PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
@@ -74,12 +77,14 @@ help:
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make release-check   all tests, and all of them for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
+	@echo 'make coverage    how many lines of what reads and writes files the tests reach (clang, llvm)'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
-	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
-	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program), BUILD, CFLAGS, LDFLAGS'
+	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/, build-coverage/'
+	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program),'
+	@echo '           EMBED_WEIGHTS (1: the default weights inside the program), BUILD, CFLAGS, LDFLAGS'
 
 # A compiler and stb are packages; say so where one is missing, instead of a shell's or a compiler's error.
 ifeq ($(filter help clean uninstall format lint,$(MAKECMDGOALS)),)
@@ -93,8 +98,8 @@ $(error stb_image.h is missing: sudo apt-get install libstb-dev)
 endif
 endif
 
-$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
-$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma -mpclmul
+$(BUILD)/src/kernels/avx512.o: FLAGS += -O2 -ftree-vectorize -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
 $(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
 # -frename-registers: without, sums are copied from register to register.
@@ -115,8 +120,17 @@ $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+# So may what runs once a file or once a picture, and over none of its pixels.
+ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
+                                 weights_header.c weights_network.c) \
+            $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c
+$(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
+ifneq ($(EMBED_WEIGHTS),)
+$(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
+$(BUILD)/src/cli/embedded.o: $(WEIGHTS)
+endif
 # Loops over pixels and weights that the compiler vectorises.
-$(BUILD)/src/net/run.o: FLAGS += -O3
+$(BUILD)/src/net/run.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
 
 # What minisim --version --json says: written anew only where it changes, so that a commit compiles
@@ -235,6 +249,21 @@ asan:
 tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
 
+# How far the tests, with the replay of the fuzz targets' files, reach into what reads hostile input
+# and what writes results: lines, a file. `llvm-cov show` with the same arguments names them.
+# Two tests fail there: they run the program as a user who may not write the profile, which it says.
+COVERED = $(wildcard src/picture/*.c src/net/weights*.c) \
+          $(addprefix src/base/,arena.c json.c npy.c output.c text.c) \
+          $(addprefix src/cli/,names.c options.c sources.c walk.c)
+coverage:
+	@rm -f build-coverage/*.profraw
+	-LLVM_PROFILE_FILE=$(CURDIR)/build-coverage/%m.profraw $(MAKE) BUILD=build-coverage CC=clang \
+	    CFLAGS='-O1 -g' SANITIZE='-fprofile-instr-generate -fcoverage-mapping' check
+	llvm-profdata merge -o build-coverage/profile build-coverage/*.profraw
+	llvm-cov report -instr-profile=build-coverage/profile $(COVERED) \
+	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/minisim build-coverage/test_* \
+	                           build-coverage/replay_*)))
+
 # Pictures of two usual sizes, drawn by the project, from file to embedding.
 BENCH_WEIGHTS ?= $(WEIGHTS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures
@@ -250,6 +279,6 @@ lint:
 	    --inline-suppr -Isrc --suppress=missingIncludeSystem src tests
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-coverage
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -93,6 +93,23 @@ same_without_simd() {
     "$BUILD/decode_digest" "$@" >"$folder/with" && "$BUILD/decode_digest_nosimd" "$@" >"$folder/without" &&
         cmp "$folder/with" "$folder/without" && [ -s "$folder/with" ]
 }
+# What was built is linked once more, with EMBED_WEIGHTS=1; a program with a sanitizer cannot be static.
+all_in_one_file() {
+    mkdir "$folder/one" "$folder/alone" && cp -a "$BUILD/src" "$BUILD/libminisim.a" "$folder/one" &&
+        make -s BUILD="$folder/one" PREFIX="$folder/none" EMBED_WEIGHTS=1 STATIC="$([ "$SANITIZE" ] || echo 1)" \
+            -W src/cli/embedded.c -W src/cli/pictures.c "$folder/one/minisim" &&
+        cp "$folder/one/minisim" tests/pictures/cli-small.jpg "$folder/alone" || return 1
+    (
+        cd "$folder/alone" && unset MINISIM_WEIGHTS && ./minisim embed --format f32 cli-small.jpg >row &&
+            ./minisim info | grep -x '  file  *built in'
+    ) || return 1
+    "$BUILD/minisim" embed --weights weights/minisim-default.msw --format f32 tests/pictures/cli-small.jpg |
+        cmp - "$folder/alone/row" || return 1
+    # Weights that are found count first.
+    mkdir "$folder/weights" && cp weights/minisim-default.msw "$folder/weights" &&
+        env -u MINISIM_WEIGHTS "$folder/alone/minisim" info |
+        grep -x "  file  *$folder/alone/../weights/minisim-default.msw"
+}
 check 'minisim.h is C++' header_as_cpp
 check 'only public symbols are visible' only_public_symbols
 check 'the library prints nothing and reads no environment' library_keeps_quiet
@@ -102,5 +119,6 @@ check 'make uninstall leaves nothing' uninstall
 check 'make clean heeds BUILD' clean_heeds_build
 check 'the build knows its commit' knows_its_commit
 check 'a missing compiler is named' no_compiler
+check 'a program with its weights inside, in an empty folder' all_in_one_file
 check 'decoded pixels are the same without stb'"'"'s SIMD' same_without_simd
 echo "1..$number"

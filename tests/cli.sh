@@ -445,6 +445,57 @@ compared_folders() {
     grep -q '^minisim: a/b/2.ppm: this is the only picture: compare needs two$' "$err"
 }
 
+# The distance as ever, then what adds up to its opposite, and a drawing.
+explained() {
+    picture 1.ppm 1; picture 2.ppm 2; picture 3.ppm 3
+    cp 1.ppm saved
+    mkdir folder
+    expect 0 "$minisim" compare --why 1.ppm 2.ppm
+    cp "$out" why
+    expect 0 "$minisim" compare 1.ppm 2.ppm
+    head -2 why | cmp - "$out"
+    [ "$(grep -c '^#' why)" = 5 ]
+    awk '/^#/ { part++; next }
+        part == 1 { cosine = 100 * (1 - $1) }
+        part == 3 || part == 4 { for (i = 1; $i ~ /^[0-9]/; i++) sum[part] += $i }
+        END { for (i = 3; i <= 4; i++) { d = sum[i] - cosine; bad += d > 0.3 || d < -0.3 }; exit bad > 0 }' why
+    # A picture on standard input, and the drawing.
+    expect 0 "$minisim" compare --why -o why.png - 2.ppm <1.ppm
+    sed 's/^# 1.ppm$/# -/; s/1.ppm/-/' why | cmp - "$out"
+    head -c 8 why.png | cmp - <(printf '\211PNG\r\n\032\n')
+    [ ! -s "$err" ]
+    mkfifo fifo
+    cat fifo >read &
+    expect 0 "$minisim" compare --why --json -o fifo 1.ppm 2.ppm
+    wait $!
+    cmp read why.png
+    # Both that fail are told, and nothing is drawn.
+    expect 1 "$minisim" compare --why -o new.png 1.ppm none.ppm
+    lines 0 "$out"
+    expect 1 "$minisim" compare --why -o new.png none.ppm nowhere.ppm
+    lines 2 "$err"
+    expect 4 "$minisim" compare --why -o /dev/full 1.ppm 2.ppm
+    grep -q '^minisim: /dev/full: No space left on device$' "$err"
+    cmp "$out" why
+    expect 4 "$minisim" compare --why -o nowhere/new.png 1.ppm 2.ppm
+    # Whoever reads the text in part has all of the drawing.
+    expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" compare --why -o again.png 1.ppm 2.ppm
+    cmp again.png why.png
+    # What makes no sense with it.
+    for options in --matrix '--metric euclidean' '--metric all' '--vectors x' '--ids x' '--query 1' \
+        '--threads 2' '--files-from x' '-o -' '-o /dev/stdout' '-o 1.ppm' "-o $MINISIM_WEIGHTS" 3.ppm; do
+        expect 2 "$minisim" compare --why 1.ppm 2.ppm $options
+        lines 0 "$out"
+        lines 1 "$err"
+    done
+    expect 2 "$minisim" compare --why 1.ppm
+    expect 2 "$minisim" compare --why 1.ppm folder
+    expect 2 "$minisim" compare -o new.png 1.ppm 2.ppm
+    cmp 1.ppm saved
+    [ ! -e new.png ]
+    nothing_left
+}
+
 # ---- what the program says about itself ----
 
 info() {
@@ -605,10 +656,12 @@ help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench trace selftest; do
+    for verb in embed compare classify info bench trace selftest; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
-        compare) options="$shared $pictures --metric --matrix --vectors --ids --query --format --json" ;;
+        compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
+                          --format --json" ;;
+        classify) options="$shared $pictures -k, --top --labels --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
         selftest) options='--format --json' ;;
@@ -721,7 +774,7 @@ wrong_usage() {
     expect 2 "$minisim" embed -dash.ppm
     grep -q 'say ./-dash.ppm or -- before it' "$err"
     expect 1 "$minisim" embed --max-memory 100 1.ppm
-    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100$' "$err"
+    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100 (max-memory)$' "$err"
     echo '<svg>' >a.svg
     expect 1 "$minisim" embed a.svg
     grep -q 'this is an SVG file' "$err"
@@ -749,7 +802,7 @@ disk_full() {
         expect 4 "$minisim" embed --format $f -o /dev/full 1.ppm
         grep -q '^minisim: /dev/full: No space left on device$' "$err"
     done
-    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' info --help; do
+    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' 'compare --why --json 1.ppm 2.ppm' info --help; do
         expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" $arguments
         grep -q '^minisim: standard output: No space left on device$' "$err"
         lines 1 "$err"
@@ -948,6 +1001,7 @@ check 'compare: 782 vectors with each other' many_rows
 check 'compare: an interrupt ends a long matrix' interrupted_matrix
 check 'compare: pictures' pictures_compared
 check 'compare: folders and lists' compared_folders
+check 'compare: --why' explained
 check 'info' info
 check 'bench' bench
 check 'trace: from the file to the embedding' trace

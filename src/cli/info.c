@@ -72,7 +72,7 @@ static void find_preprocessing(struct info *info) {
         info->crop_size = w->input_size * 8 / 7;
     info->pad_colour = own ? o->pad_colour : w->pad_colour;
     info->resample = o->resample != MINISIM_RESAMPLE_FROM_WEIGHTS ? o->resample : w->resample;
-    info->picture_bytes = o->max_memory ? o->max_memory : UINT64_C(2) << 30;
+    info->picture_bytes = ms_max_memory(&info->pictures);
 }
 
 /* false: the options do not suit the weights, or no memory; that was said and noted. */
@@ -141,6 +141,8 @@ static void print_weights(const struct info *info) {
     print_label("input");
     printf("%u x %u pixels\n", (unsigned)w->input_size, (unsigned)w->input_size);
     print_count("embedding", minisim_model_dimension(info->model));
+    if (minisim_model_classes(info->model))
+        print_count("classes", minisim_model_classes(info->model));
     print_count("blocks", w->blocks);
     print_count("parameters", w->parameters);
     print_count("multiply-adds", w->multiply_adds);
@@ -211,6 +213,7 @@ static void json_weights(const struct info *info, struct ms_json *json) {
     ms_json_open(json, "network", '{');
     ms_json_count(json, "input_size", w->input_size);
     ms_json_count(json, "embedding_size", minisim_model_dimension(info->model));
+    ms_json_count(json, "classes", minisim_model_classes(info->model));
     ms_json_count(json, "blocks", w->blocks);
     ms_json_count(json, "parameters", w->parameters);
     ms_json_count(json, "multiply_adds", w->multiply_adds);

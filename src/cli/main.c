@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_info,
-                                              &ms_verb_bench, &ms_verb_trace,   &ms_verb_selftest};
+static const struct ms_verb *const verbs[] = {&ms_verb_embed,   &ms_verb_compare, &ms_verb_classify,
+                                              &ms_verb_info,    &ms_verb_bench,   &ms_verb_trace,
+                                              &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
@@ -22,7 +23,8 @@ static void print_help(FILE *file) {
           "  -V, --version  show the version; with --json behind it, the whole build\n"
           "\n"
           "Weights are the first of --weights FILE, MINISIM_WEIGHTS, ../share/minisim/ beside the\n"
-          "program, " MINISIM_DATADIR "/, and weights/ or ../weights/ beside the program.\n"
+          "program, " MINISIM_DATADIR "/, weights/ beside the program or up to three\n"
+          "folders above, and those that were built in (make EMBED_WEIGHTS=1).\n"
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
           "done; 2 wrong usage; 3 weights unusable; 4 the system refused (no memory, no room,\n"

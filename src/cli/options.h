@@ -26,6 +26,7 @@ enum ms_option_id {
     MS_OPTION_IDS,
     MS_OPTION_IDS_OUT,
     MS_OPTION_JSON,
+    MS_OPTION_LABELS,
     MS_OPTION_MATRIX,
     MS_OPTION_MAX_FILE_SIZE,
     MS_OPTION_MAX_MEMORY,
@@ -42,9 +43,11 @@ enum ms_option_id {
     MS_OPTION_RESAMPLE,
     MS_OPTION_ROI,
     MS_OPTION_THREADS,
+    MS_OPTION_TOP,
     MS_OPTION_VECTORS,
     MS_OPTION_VERSION,
     MS_OPTION_WEIGHTS,
+    MS_OPTION_WHY,
     MS_OPTIONS /* how many there are */
 };
 

@@ -195,7 +195,8 @@ static bool check_dump(const struct trace *t) {
 
 static void trace(struct trace *t) {
     minisim_context *context = t->engine->contexts[0];
-    minisim_context_embedding_id(context, t->id);
+    if (!t->dump) /* an array does not say it, and it takes longer than a small network */
+        minisim_context_embedding_id(context, t->id);
     ms_context_watch(context, (struct ms_watcher){see, t});
     t->writing = true;
     ms_embed_sources(&t->sources, &t->pictures, t->engine, take_row, t);

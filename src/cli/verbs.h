@@ -4,11 +4,12 @@
 
 #include "cli/options.h"
 
-extern const struct ms_verb ms_verb_embed, ms_verb_compare, ms_verb_info, ms_verb_bench,
-    ms_verb_trace, ms_verb_selftest;
+extern const struct ms_verb ms_verb_embed, ms_verb_compare, ms_verb_classify, ms_verb_info,
+    ms_verb_bench, ms_verb_trace, ms_verb_selftest;
 
 void ms_run_embed(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_compare(const struct ms_verb *verb, int argc, char **argv);
+void ms_run_classify(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_info(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_bench(const struct ms_verb *verb, int argc, char **argv);
 void ms_run_trace(const struct ms_verb *verb, int argc, char **argv);
