@@ -46,9 +46,9 @@ static bool is_input(const char *name) {
     return strcmp(name, "-") == 0;
 }
 
-static bool is_folder(const char *name) {
+bool ms_is_folder(const char *name) {
     struct stat about;
-    return stat(name, &about) == 0 && S_ISDIR(about.st_mode);
+    return !is_input(name) && stat(name, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
 static bool is_output(const struct ms_sources *sources, const char *path) {
@@ -79,10 +79,16 @@ bool ms_check_sources(const struct ms_sources *sources) {
     return !list || !ms_refuse_output(sources, list);
 }
 
+/* What cannot be examined now may be a folder. */
+static bool is_one_file(const char *name) {
+    struct stat about;
+    return is_input(name) || (stat(name, &about) == 0 ? !S_ISDIR(about.st_mode) : errno == ENOENT);
+}
+
 static bool are_all_files(const struct ms_sources *sources) {
     bool are_files = true;
     for (size_t i = 0; are_files && i < sources->count; i++)
-        are_files = is_input(sources->names[i]) || !is_folder(sources->names[i]);
+        are_files = is_one_file(sources->names[i]);
     return are_files;
 }
 
@@ -181,7 +187,7 @@ static bool begin(struct run *run, minisim_input *input, char *name, enum origin
             fail(name, "it was read already");
         else if (read_input(run->max_file_size, &bytes, &size))
             return hand_out(run, input, name, origin, bytes, size);
-    } else if (!is_folder(name)) {
+    } else if (!ms_is_folder(name)) {
         return hand_out(run, input, name, origin, NULL, 0);
     } else if (run->sources->walk) {
         ms_progress_forget_total();

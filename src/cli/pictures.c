@@ -155,6 +155,12 @@ int ms_note_refusal(minisim_status status) {
                                                      : MS_EXIT_WEIGHTS);
 }
 
+static bool out_of_memory(void) {
+    ms_complain(NULL, "out of memory");
+    ms_note(MS_EXIT_SYSTEM);
+    return false;
+}
+
 /* The folder that the program lies in, cut behind its last slash; "" where it is not known. */
 static void find_program_folder(char folder[4096]) {
     ssize_t length = readlink("/proc/self/exe", folder, 4095);
@@ -180,8 +186,7 @@ static char *find_weights(void) {
             places[i] = NULL;
         }
     if (!made) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+        out_of_memory();
     } else if (!found) {
         ms_complain(NULL,
                     "no weights found at %s, %s, %s or %s; name some with --weights FILE or in "
@@ -198,10 +203,11 @@ bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **m
     const char *named = settings->weights;
     if (!named)
         named = getenv("MINISIM_WEIGHTS");
+    bool is_named = named && (settings->weights || *named);
     *model = NULL;
-    *path = named && (settings->weights || *named) ? strdup(named) : find_weights();
+    *path = is_named ? strdup(named) : find_weights();
     if (!*path)
-        return false;
+        return is_named && out_of_memory();
     minisim_model_options options = settings->model;
     minisim_error error;
     options.size = sizeof options;
