@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/names.h"
 #include "cli/walk.h"
+#include "picture/scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct item {
 struct run {
     const struct ms_sources *sources;
     const minisim_region *region; /* NULL: the whole picture */
-    uint64_t max_file_size;
+    uint64_t most_input;          /* bytes of standard input */
     ms_take_row take;
     void *user;
     uint64_t rows;
@@ -113,9 +114,17 @@ static bool fail(const char *name, const char *why) {
     return false;
 }
 
-/* All of standard input, at most `most` bytes. false: it could not be had, which was said. */
+static bool is_no_picture(const void *bytes, size_t size) {
+    struct ms_scan scan;
+    return ms_scan_picture(bytes, size, UINT64_MAX, &scan, NULL) == MINISIM_NO_PICTURE;
+}
+
+/* All of standard input, at most `most` bytes; of what is no picture, its beginning, which may have
+ * no end. false: it could not be had, which was said. */
 static bool read_input(uint64_t most, void **bytes, size_t *size) {
+    enum { BEGINNING = 4096 };
     size_t capacity = 0;
+    bool looked = false;
     long count = 1;
     *bytes = NULL;
     *size = 0;
@@ -132,11 +141,17 @@ static bool read_input(uint64_t most, void **bytes, size_t *size) {
         count = ms_read_patiently(STDIN_FILENO, (char *)*bytes + *size, capacity - *size);
         if (count > 0)
             *size += (size_t)count;
+        if (*size >= BEGINNING && !looked) {
+            looked = true;
+            if (is_no_picture(*bytes, *size))
+                return true;
+        }
     }
     if (count == 0 && *size <= most)
         return true;
     if (!ms_interrupted())
-        fail("-", count < 0 ? strerror(errno) : "more bytes than --max-file-size allows");
+        fail("-", count < 0 ? strerror(errno)
+                            : "more bytes than --max-file-size or --max-memory allows");
     free(*bytes);
     return false;
 }
@@ -185,7 +200,7 @@ static bool begin(struct run *run, minisim_input *input, char *name, enum origin
             fail(name, "it is the list, and no picture in it");
         else if (used)
             fail(name, "it was read already");
-        else if (read_input(run->max_file_size, &bytes, &size))
+        else if (read_input(run->most_input, &bytes, &size))
             return hand_out(run, input, name, origin, bytes, size);
     } else if (!ms_is_folder(name)) {
         return hand_out(run, input, name, origin, NULL, 0);
@@ -270,6 +285,13 @@ static void report_nothing(const struct ms_sources *sources) {
     ms_note(MS_EXIT_SOME_FAILED);
 }
 
+/* As many bytes as a file may have. */
+static uint64_t most_input(const minisim_context_options *options) {
+    uint64_t size = options->max_file_size ? options->max_file_size : UINT64_C(1) << 30;
+    uint64_t memory = options->max_memory ? options->max_memory : UINT64_C(2) << 30;
+    return size < memory ? size : memory;
+}
+
 /* For the line of progress; 0: not known. */
 static uint64_t count_pictures(const struct run *run) {
     uint64_t listed = run->list_open ? run->list.total : 0;
@@ -297,14 +319,12 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     }
     *run = (struct run){.sources = sources,
                         .region = region,
-                        .max_file_size = settings->context.max_file_size,
+                        .most_input = most_input(&settings->context),
                         .take = take,
                         .user = user,
                         .last = &run->first,
                         .walk_options = {sources->follow, sources->exclude, sources->exclude_count,
                                          &run->left_out}};
-    if (!run->max_file_size)
-        run->max_file_size = UINT64_C(1) << 30;
     if (sources->files_from)
         run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
     ms_progress_start(sources->progress, count_pictures(run));

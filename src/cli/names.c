@@ -33,6 +33,13 @@ static uint64_t count_names(int descriptor, char end) {
     return size == 0 ? count : UINT64_MAX;
 }
 
+/* A terminal ends when it is told to, /dev/null at once; other devices give bytes for ever. */
+static bool is_endless(int descriptor) {
+    struct stat about, null;
+    return fstat(descriptor, &about) == 0 && S_ISCHR(about.st_mode) && !isatty(descriptor) &&
+           (stat("/dev/null", &null) != 0 || about.st_rdev != null.st_rdev);
+}
+
 bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
     bool is_input = strcmp(path, "-") == 0;
     names->source = is_input ? "standard input" : path;
@@ -44,6 +51,12 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
         is_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (names->descriptor < 0) {
         say_failed(path, "opened");
+        return false;
+    }
+    if (is_endless(names->descriptor)) {
+        ms_complain(names->source, "this is a device, a list of names has an end");
+        ms_note(MS_EXIT_SOME_FAILED);
+        ms_names_close(names);
         return false;
     }
     names->total = count_names(names->descriptor, names->end);
