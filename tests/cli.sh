@@ -673,6 +673,46 @@ disk_full() {
     grep -q '^minisim: standard output: Bad file descriptor$' "$err"
 }
 
+# on_disk SIZE COMMAND...: with a disk of that size on `disk`, where `rows` stands from before; prints that
+# afterwards, and what else lies there into `left`. A program, because `expect` takes one.
+cat >"$dir/on_disk" <<'END'
+mount -t tmpfs -o "size=$1,nr_inodes=8" none disk && echo old >disk/rows || exit 125
+shift
+"$@"
+status=$?
+cat disk/rows
+ls -A disk >left
+exit $status
+END
+# Root may mount, and often others within a namespace of their own.
+on_disk=
+for unshare in 'unshare -m' 'unshare -rm'; do
+    $unshare mount -t tmpfs none "$dir" 2>/dev/null && on_disk="$unshare sh $dir/on_disk" && break
+done
+
+small_disk() {
+    picture 1.ppm 1
+    mkdir disk
+    names=$(yes 1.ppm | head -20)
+    for f in text json csv npy f32; do
+        expect 4 $on_disk 32k "$minisim" embed --format $f -o disk/rows --ids-out ids $names
+        grep -q '^minisim: disk/rows: No space left on device$' "$err"
+        lines 1 "$err"
+        [ "$(cat "$out" left)" = "$(printf 'old\nrows')" ]
+        [ ! -e ids ]
+    done
+    expect 4 $on_disk 8k bash -c 'head -c 4096 /dev/zero >disk/full; exec "$@"' - \
+        "$minisim" embed -o rows --ids-out disk/rows 1.ppm
+    grep -q '^minisim: disk/rows: No space left on device$' "$err"
+    [ "$(cat "$out" left)" = "$(printf 'old\nfull\nrows')" ] && [ ! -e rows ]
+    nothing_left
+    expect 4 $on_disk 32k env TMPDIR=disk "$minisim" embed --format npy $names
+    grep -q '^minisim: temporary file: No space left on device$' "$err"
+    [ "$(cat "$out" left)" = "$(printf 'old\nrows')" ]
+    expect 0 $on_disk 1m "$minisim" embed -o disk/rows $names
+    lines 20 "$out"
+}
+
 closed_pipe() {
     picture 1.ppm 1
     names=$(yes 1.ppm | head -100)
@@ -872,6 +912,11 @@ check 'help mentions each option' help
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full
+if [ "$on_disk" ]; then
+    check 'a disk that fills up: status 4, and what stood there stays' small_disk
+else
+    echo '# left out: a disk that fills up (no file system can be mounted here)'
+fi
 check 'a closed pipe ends quietly' closed_pipe
 check 'nothing half-written' half_written
 check 'inputs are never overwritten' inputs_are_safe
