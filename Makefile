@@ -75,7 +75,7 @@ all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 help:
 	@echo 'make             the program and both libraries, into $(BUILD)/'
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
-	@echo 'make release-check   all tests, and all of them for other machines, under qemu'
+	@echo 'make release-check   all tests, with every call failing, and for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
 	@echo 'make coverage    how many lines of what reads and writes files the tests reach (clang, llvm)'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
@@ -206,8 +206,8 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
                  $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ -lcmocka $(LIBS)
 
-# This one counts what the library allocates.
-$(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
+# This one counts what the library asks the system for, and refuses it.
+$(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
@@ -235,13 +235,21 @@ $(BUILD)/decode_digest_nosimd: $(BUILD)/tests/decode_digest.o $(BUILD)/nosimd/st
                                $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 
+# Makes the program's calls fail, for tools/check_failures.py.
+FAILURES := $(if $(filter x86_64%linux-gnu,$(MACHINE)),$(BUILD)/fail.so)
+$(BUILD)/fail.so: SANITIZE :=
+$(BUILD)/fail.so: tests/fail.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -fvisibility=default -shared -o $@ $<
+
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/tests/fuzz/%.o
 
-check: all $(TESTS) $(TOOLS) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
+check: all $(TESTS) $(TOOLS) $(FAILURES) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
 	@BUILD=$(BUILD) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run
 
-# What CI does for one other machine and a part of the tests, for all of them.
+# What CI does for a part of the failures and for one other machine, for all of them.
 release-check: check
+	tools/check_failures.py $(BUILD) all
 	tools/check_targets all
 
 asan:

@@ -49,7 +49,7 @@ uninstall() {
     [ -z "$(find "$folder/stage" ! -type d)" ]
 }
 clean_heeds_build() {
-    make -n clean BUILD=other | grep -qx 'rm -rf other build-asan build-tsan'
+    make -n clean BUILD=other | grep -qx 'rm -rf other build-asan build-tsan build-coverage'
 }
 # None in an unpacked archive, even within another repository; then the checkout's, and whether it was changed. The
 # file that says so is written anew only then.

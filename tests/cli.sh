@@ -229,6 +229,97 @@ strange_names() {
     grep -q 'minisim: "no\\nsuch\\033\[2J": .*No such file' "$err"
 }
 
+# ---- what is no file, or does not stay one ----
+
+# strange_files: all that can stand where a file is asked for, but a FIFO, and a picture, an array, names.
+strange_files() {
+    /usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+    mkdir folder
+    ln -s loop loop
+    picture 1.ppm 1
+    words
+    long=$(printf 'x%.0s' $(seq 4000))
+    strange="socket folder loop $long /dev/zero /dev/full /dev/random /proc/self/mem"
+}
+
+# In each place where a file is named: a message with its name and a cause, and at once.
+kinds_of_files() {
+    strange_files
+    mkfifo fifo
+    for name in $strange fifo /dev/null; do
+        [ $name = folder ] || {
+            expect 1 "$minisim" embed 1.ppm $name
+            lines 1 "$out"
+            grep -q "^minisim: $name: [a-z]" "$err"
+        }
+        expect 3 "$minisim" embed --weights $name 1.ppm
+        grep -q "^minisim: $name: [a-z]" "$err"
+        expect 1 "$minisim" compare --vectors $name
+        grep -qi "^minisim: $name: [a-z]" "$err"
+    done
+    for name in $strange; do
+        expect 1 "$minisim" embed --files-from $name 1.ppm
+        lines 1 "$out"
+        grep -q "^minisim: $name: [a-z]" "$err"
+        expect 1 "$minisim" compare --vectors words.npy -0 --ids $name
+        grep -q "^minisim: $name: [a-z]" "$err"
+    done
+    for name in socket folder loop $long /dev/full; do
+        expect 4 "$minisim" embed -o $name 1.ppm
+        grep -q "^minisim: $name: [A-Z]" "$err"
+    done
+    expect 4 "$minisim" embed --ids-out folder 1.ppm
+    nothing_left
+    for verb in 'embed' 'embed --files-from'; do
+        expect 1 "$minisim" $verb - </dev/zero
+        grep -q '^minisim: standard input: this is ' "$err"
+    done
+    { printf '\377\330\377'; head -c 3000000 /dev/zero; } >endless.jpg
+    expect 1 "$minisim" embed --max-memory 1M - <endless.jpg
+    grep -q '^minisim: standard input: more bytes than .*--max-memory' "$err"
+}
+
+# Met on a walk they are counted, and names of any kind are read, however deep they lie.
+strange_walk() {
+    strange_files
+    mkdir walk
+    mv socket loop folder 1.ppm walk
+    mkfifo walk/fifo
+    if mknod walk/zero c 1 5 2>/dev/null; then device='1 device, '; else device=; fi
+    for name in $'new\nline' '"quoted"' $'\xff\xfe' -dash "$(printf 'x%.0s' $(seq 255))"; do
+        cp walk/1.ppm "walk/$name"
+    done
+    expect 0 "$minisim" embed walk
+    cut -f1 "$out" >names
+    lines 6 "$out"
+    for name in '"walk/new\\nline"' '"walk/\\377\\376"' 'walk/"quoted"' walk/-dash; do
+        grep -qx -- "$name" names
+    done
+    [ "$(cat "$err")" = "minisim: left out: 1 FIFO, ${device}1 link, 1 socket" ]
+    expect 1 "$minisim" embed -L walk
+    grep -q '^minisim: walk/loop: Too many levels of symbolic links$' "$err"
+    # Deeper than a path can name: what lies above is read, and what does not is said.
+    (cd walk/folder; step=$(printf 'y%.0s' $(seq 200)); for i in $(seq 25); do mkdir $step && cd -P $step; done)
+    expect 1 "$minisim" embed walk
+    lines 6 "$out"
+    grep -q '^minisim: walk/folder/y*.*: File name too long$' "$err"
+}
+
+# Rewritten, cut, and replaced while it is read: each time what it was before or after, or an error.
+changing_file() {
+    picture a.ppm 1; picture b.ppm 2; cp a.ppm c.ppm
+    expect 0 "$minisim" embed a.ppm b.ppm
+    cut -f2 "$out" | sort >known
+    while :; do cp b.ppm new; mv new c.ppm; : >c.ppm; cp a.ppm c.ppm; done &
+    writer=$!
+    yes c.ppm | head -200 >list
+    timeout 60 "$minisim" embed --files-from list >"$out" 2>"$err" || status=$?
+    kill $writer
+    [ ${status:-0} -le 1 ]
+    cut -f2 "$out" | sort -u | comm -23 - known | cmp - /dev/null
+    refute grep -v '^minisim: c.ppm: \(the file is empty\|the file became shorter\|cannot be opened: No such\|.*truncated\)' "$err"
+}
+
 lists() {
     newline=$'a\nb.ppm'
     picture "$newline" 1; picture 2.ppm 2; picture 3.ppm 3
@@ -811,6 +902,46 @@ disk_full() {
     grep -q '^minisim: standard output: Bad file descriptor$' "$err"
 }
 
+# on_disk SIZE COMMAND...: with a disk of that size on `disk`, where `rows` stands from before; prints that
+# afterwards, and what else lies there into `left`. A program, because `expect` takes one.
+cat >"$dir/on_disk" <<'END'
+mount -t tmpfs -o "size=$1,nr_inodes=8" none disk && echo old >disk/rows || exit 125
+shift
+"$@"
+status=$?
+cat disk/rows
+ls -A disk >left
+exit $status
+END
+# Root may mount, and often others within a namespace of their own.
+on_disk=
+for unshare in 'unshare -m' 'unshare -rm'; do
+    $unshare mount -t tmpfs none "$dir" 2>/dev/null && on_disk="$unshare sh $dir/on_disk" && break
+done
+
+small_disk() {
+    picture 1.ppm 1
+    mkdir disk
+    names=$(yes 1.ppm | head -20)
+    for f in text json csv npy f32; do
+        expect 4 $on_disk 32k "$minisim" embed --format $f -o disk/rows --ids-out ids $names
+        grep -q '^minisim: disk/rows: No space left on device$' "$err"
+        lines 1 "$err"
+        [ "$(cat "$out" left)" = "$(printf 'old\nrows')" ]
+        [ ! -e ids ]
+    done
+    expect 4 $on_disk 8k bash -c 'head -c 4096 /dev/zero >disk/full; exec "$@"' - \
+        "$minisim" embed -o rows --ids-out disk/rows 1.ppm
+    grep -q '^minisim: disk/rows: No space left on device$' "$err"
+    [ "$(cat "$out" left)" = "$(printf 'old\nfull\nrows')" ] && [ ! -e rows ]
+    nothing_left
+    expect 4 $on_disk 32k env TMPDIR=disk "$minisim" embed --format npy $names
+    grep -q '^minisim: temporary file: No space left on device$' "$err"
+    [ "$(cat "$out" left)" = "$(printf 'old\nrows')" ]
+    expect 0 $on_disk 1m "$minisim" embed -o disk/rows $names
+    lines 20 "$out"
+}
+
 closed_pipe() {
     picture 1.ppm 1
     names=$(yes 1.ppm | head -100)
@@ -992,6 +1123,9 @@ check 'what is no picture: met on a walk' walked
 check 'nothing found: status 1, and no output is touched' nothing_found
 check 'walks: --exclude, -L, loops, links to nothing' walk_options
 check 'names with newlines, quotes, bytes that are no UTF-8, dashes' strange_names
+check 'sockets, devices, loops of links, long names in place of files' kinds_of_files
+check 'the same on a walk, and deep folders' strange_walk
+check 'a file that changes while it is read' changing_file
 check '--files-from, --ids-out, -0' lists
 check '--files-from reads what --ids-out writes' round_trip
 check 'compare: the classic words' classic
@@ -1014,6 +1148,11 @@ check '--version --json says which build this is' the_build
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full
+if [ "$on_disk" ]; then
+    check 'a disk that fills up: status 4, and what stood there stays' small_disk
+else
+    echo '# left out: a disk that fills up (no file system can be mounted here)'
+fi
 check 'a closed pipe ends quietly' closed_pipe
 check 'nothing half-written' half_written
 check 'inputs are never overwritten' inputs_are_safe

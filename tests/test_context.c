@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <fenv.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@
 enum { side = 64, pictures = 40, dimension = 1280 };
 
 static minisim_model *model;
+static uint8_t *weights; /* its file */
+static size_t weights_size;
 static uint8_t *squares[pictures]; /* [side][side][3] */
 static float expected[pictures][dimension];
 
@@ -39,13 +42,11 @@ static minisim_context *open_context(const minisim_context_options *options) {
 
 static int open_model(void **state) {
     (void)state;
-    size_t size;
     uint64_t seed = 11;
-    uint8_t *file = make_weights(
-        &(struct recipe){.width = 0.35, .input_size = side, .type = 0, .batch_norm = true}, &size);
-    minisim_status status = minisim_model_open_memory(file, size, NULL, &model, NULL);
-    free(file);
-    if (status)
+    weights = make_weights(
+        &(struct recipe){.width = 0.35, .input_size = side, .type = 0, .batch_norm = true},
+        &weights_size);
+    if (minisim_model_open_memory(weights, weights_size, NULL, &model, NULL))
         return -1;
     minisim_context *context = open_context(NULL);
     for (size_t p = 0; p < pictures; p++) {
@@ -65,6 +66,7 @@ static int close_model(void **state) {
     for (size_t p = 0; p < pictures; p++)
         free(squares[p]);
     minisim_model_close(model);
+    free(weights);
     return 0;
 }
 
@@ -316,22 +318,34 @@ static void shared_by_threads(void **state) {
     assert_int_equal(minisim_context_open(model, &options, &context, NULL), MINISIM_BAD_ARGUMENT);
 }
 
+/* Rounds upward, flushes to zero, takes denormals for zero. */
+static void enter_worst_environment(void) {
+    fesetround(FE_UPWARD);
+#if defined(__SSE__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
+}
+
+/* It was left as it was. */
+static void leave_worst_environment(void) {
+    int rounding = fegetround();
+#if defined(__SSE__)
+    unsigned flushing = _mm_getcsr() & 0x8040;
+    _mm_setcsr(_mm_getcsr() & ~0x8040u);
+    assert_int_equal(flushing, 0x8040);
+#endif
+    fesetround(FE_TONEAREST);
+    assert_int_equal(rounding, FE_UPWARD);
+}
+
 static void any_float_environment(void **state) {
     (void)state;
     float got[dimension];
     minisim_context *context = open_context(NULL);
     minisim_pixels pixels = pixels_of(squares[0]);
-    fesetround(FE_UPWARD);
-#if defined(__SSE__)
-    _mm_setcsr(_mm_getcsr() | 0x8040); /* flush to zero, denormals are zero */
-#endif
+    enter_worst_environment();
     minisim_status status = minisim_embed_pixels(context, &pixels, got);
-    assert_int_equal(fegetround(), FE_UPWARD);
-#if defined(__SSE__)
-    assert_int_equal(_mm_getcsr() & 0x8040, 0x8040);
-    _mm_setcsr(_mm_getcsr() & ~0x8040u);
-#endif
-    fesetround(FE_TONEAREST);
+    leave_worst_environment();
     assert_int_equal(status, MINISIM_OK);
     assert_memory_equal(got, expected[0], sizeof got);
     minisim_context_close(context);
@@ -393,6 +407,111 @@ static void batches(void **state) {
         minisim_context_close(contexts[i]);
 }
 
+/* Threads of a batch inherit what they are started with; a model is folded under it. */
+static void any_environment_elsewhere(void **state) {
+    (void)state;
+    minisim_model *other;
+    minisim_context *contexts[3];
+    char id[65], other_id[65];
+    struct feed feed = {.stop_after = SIZE_MAX};
+    for (size_t i = 0; i < 3; i++)
+        contexts[i] = open_context(NULL);
+    enter_worst_environment();
+    minisim_status status = minisim_embed_batch(contexts, 3, next_input, take_row, &feed);
+    minisim_status opened = minisim_model_open_memory(weights, weights_size, NULL, &other, NULL);
+    leave_worst_environment();
+    assert_int_equal(status, MINISIM_OK);
+    assert_int_equal(feed.rows, pictures);
+    assert_int_equal(feed.failures, 0);
+    assert_int_equal(opened, MINISIM_OK);
+    assert_int_equal(minisim_context_embedding_id(contexts[0], id), MINISIM_OK);
+    for (size_t i = 0; i < 3; i++)
+        minisim_context_close(contexts[i]);
+    assert_int_equal(minisim_context_open(other, NULL, &contexts[0], NULL), MINISIM_OK);
+    assert_int_equal(minisim_context_embedding_id(contexts[0], other_id), MINISIM_OK);
+    assert_string_equal(id, other_id);
+    minisim_context_close(contexts[0]);
+    minisim_model_close(other);
+}
+
+/* Whatever a call was refused for, the next one gives what it always gives. */
+static void used_after_errors(void **state) {
+    (void)state;
+    uint8_t ppm[side * side * 3 + 64];
+    float got[dimension];
+    size_t size = make_ppm(squares[0], ppm);
+    const minisim_region outside = {.x = side, .width = 1, .height = 1};
+    const minisim_context_options options = {
+        .size = sizeof options, .threads = 3, .max_memory = 20000, .max_file_size = 20000};
+    minisim_pixels good = pixels_of(squares[0]), bad = {.pixels = squares[0], .width = side};
+    minisim_context *context = open_context(&options);
+    for (int error = 0; error < 9; error++) {
+        minisim_status status =
+            error == 0   ? minisim_embed_file(context, "/nowhere/x", NULL, got)
+            : error == 1 ? minisim_embed_file(context, "/dev/zero", NULL, got)
+            : error == 2 ? minisim_embed_memory(context, "hello world", 11, NULL, got)
+            : error == 3 ? minisim_embed_memory(context, ppm, size - 1, NULL, got)
+            : error == 4 ? minisim_embed_memory(context, ppm, 20001, NULL, got)
+            : error == 5 ? minisim_embed_memory(context, ppm, size, &outside, got)
+            : error == 6 ? minisim_embed_memory(context, "P6 99 99 255\n", 14, NULL, got)
+            : error == 7 ? minisim_embed_pixels(context, &bad, got)
+                         : minisim_embed_file(context, NULL, NULL, got);
+        assert_int_not_equal(status, MINISIM_OK);
+        assert_string_not_equal(minisim_context_error(context), "");
+        assert_int_equal(minisim_embed_pixels(context, &good, got), MINISIM_OK);
+        assert_string_equal(minisim_context_error(context), "");
+        assert_memory_equal(got, expected[0], sizeof got);
+    }
+    minisim_context_close(context);
+}
+
+/* A thread that shares one model, opens another, and computes with both. */
+struct user {
+    pthread_t thread;
+    size_t number;
+    bool good;
+};
+
+static bool embeds_rightly(const minisim_model *of, size_t number) {
+    float got[dimension];
+    double distance = 1;
+    minisim_context *context;
+    minisim_context_options options = {.size = sizeof options, .threads = 1 + number % 2};
+    bool good = minisim_context_open(of, &options, &context, NULL) == MINISIM_OK;
+    for (size_t p = number; good && p < pictures; p += 7) {
+        minisim_pixels pixels = pixels_of(squares[p]);
+        good = minisim_embed_pixels(context, &pixels, got) == MINISIM_OK &&
+               minisim_distance(MINISIM_COSINE, got, expected[p], dimension, &distance) ==
+                   MINISIM_OK &&
+               distance == 0;
+    }
+    minisim_context_close(context);
+    return good;
+}
+
+static void *use_models(void *argument) {
+    struct user *user = argument;
+    minisim_model *own;
+    user->good = minisim_model_open_memory(weights, weights_size, NULL, &own, NULL) == MINISIM_OK &&
+                 embeds_rightly(model, user->number) && embeds_rightly(own, user->number);
+    minisim_model_close(own);
+    return NULL;
+}
+
+static void several_models_at_once(void **state) {
+    (void)state;
+    enum { users = 4 };
+    struct user all[users] = {{.number = 0}};
+    for (size_t i = 0; i < users; i++) {
+        all[i].number = i;
+        assert_int_equal(pthread_create(&all[i].thread, NULL, use_models, &all[i]), 0);
+    }
+    for (size_t i = 0; i < users; i++)
+        pthread_join(all[i].thread, NULL);
+    for (size_t i = 0; i < users; i++)
+        assert_true(all[i].good);
+}
+
 static void embedding_ids(void **state) {
     (void)state;
     char id[65], other[65];
@@ -443,6 +562,9 @@ int main(void) {
         cmocka_unit_test(shared_by_threads),
         cmocka_unit_test(any_float_environment),
         cmocka_unit_test(batches),
+        cmocka_unit_test(any_environment_elsewhere),
+        cmocka_unit_test(used_after_errors),
+        cmocka_unit_test(several_models_at_once),
         cmocka_unit_test(embedding_ids),
         cmocka_unit_test(ids_of_every_table),
     };

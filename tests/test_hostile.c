@@ -74,6 +74,7 @@ static const struct {
             {.name = "j-overflow.ppm", .text = "a number is above"},
             {.name = "k-claims.bmp", .text = "truncated"},
             {.name = "k-lowest-height.bmp", .text = "it says its size is"},
+            {.name = "l-16-bit.png"}, /* without memory: tests/test_allocations.c */
             {.name = "m-triangle.pgm"},
             {.name = "x-cut-scan.jpg", .text = "truncated"},
             {.name = "x-no-restarts.jpg", .text = "truncated"},

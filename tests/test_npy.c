@@ -1,6 +1,7 @@
 /* base/npy: written headers, and what the reader takes and refuses. */
 #include "base/npy.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -269,6 +270,38 @@ static void streams_are_read(void **state) {
     assert_null(vectors.values);
 }
 
+/* An array whose disk fails behind so many bytes. */
+struct failing {
+    unsigned char bytes[MS_NPY_HEADER_SIZE + 16];
+    size_t given, good;
+};
+
+static ssize_t read_failing(void *cookie, char *to, size_t size) {
+    struct failing *array = cookie;
+    size_t left = array->good - array->given, part = left < size ? left : size;
+    memcpy(to, array->bytes + array->given, part);
+    array->given += part;
+    errno = EIO;
+    return part > 0 ? (ssize_t)part : -1;
+}
+
+/* Wherever reading fails, that is the cause, and not the array. */
+static void errors_are_told(void **state) {
+    struct failing array = {.good = 0};
+    struct ms_vectors vectors;
+    minisim_error error;
+    (void)state;
+    ms_npy_header(2, 2, (char *)array.bytes);
+    for (; array.good < sizeof array.bytes; array.good++) {
+        FILE *file = fopencookie(&array, "rb", (cookie_io_functions_t){.read = read_failing});
+        assert_non_null(file);
+        array.given = 0;
+        assert_int_equal(ms_read_npy_stream(file, &vectors, &error), MINISIM_BAD_FILE);
+        assert_string_equal(error.text, "cannot be read: Input/output error");
+        fclose(file);
+    }
+}
+
 static void only_files_are_read(void **state) {
     struct ms_vectors vectors;
     minisim_error error;
@@ -287,7 +320,8 @@ int main(void) {
         cmocka_unit_test(floats_are_little_endian), cmocka_unit_test(types_are_read),
         cmocka_unit_test(doubles_are_rounded),      cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(numbers_must_be_finite),   cmocka_unit_test(any_damage_is_survived),
-        cmocka_unit_test(streams_are_read),         cmocka_unit_test(only_files_are_read)};
+        cmocka_unit_test(streams_are_read),         cmocka_unit_test(errors_are_told),
+        cmocka_unit_test(only_files_are_read)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }

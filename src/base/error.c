@@ -40,9 +40,12 @@ const char *ms_errno_text(int number) {
                   {ESTALE, "Stale file handle"},
                   {ENODEV, "No such device"},
                   {EBUSY, "Device or resource busy"},
-                  {EINTR, "Interrupted system call"}};
+                  {EINTR, "Interrupted system call"},
+                  {EAGAIN, "Resource temporarily unavailable"}};
+    static _Thread_local char other[32];
     for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
         if (causes[i].number == number)
             return causes[i].text;
-    return "an error of the system";
+    snprintf(other, sizeof other, "error %d of the system", number);
+    return other;
 }

@@ -184,19 +184,26 @@ static minisim_status read_dictionary(struct cursor c, struct description *d,
     return MINISIM_OK;
 }
 
+/* Not the bytes that were wanted: the system's cause where reading failed, or what that means. */
+static minisim_status cut(FILE *file, const char *meaning, minisim_error *error) {
+    if (ferror(file))
+        return ms_fail(error, MINISIM_BAD_FILE, "cannot be read: %s", ms_errno_text(errno));
+    return ms_fail(error, MINISIM_BAD_FILE, "%s", meaning);
+}
+
 /* Reads all before the values; *size becomes its length. */
 static minisim_status read_header(FILE *file, struct description *d, uint64_t *size,
                                   minisim_error *error) {
     unsigned char start[12];
     if (fread(start, 1, 8, file) != 8 || memcmp(start, MAGIC, sizeof MAGIC) != 0)
-        return ms_fail(error, MINISIM_BAD_FILE, "this is no NumPy file (.npy)");
+        return cut(file, "this is no NumPy file (.npy)", error);
     if (start[6] < 1 || start[6] > 2)
         return ms_fail(error, MINISIM_BAD_FILE,
                        "this is a NumPy file of version %d.%d, only 1 and 2 are read", start[6],
                        start[7]);
     size_t length_size = start[6] == 1 ? 2 : 4;
     if (fread(start + 8, 1, length_size, file) != length_size)
-        return damaged(error);
+        return cut(file, "it ends within the header of its array", error);
     uint32_t length = 0;
     for (size_t i = 0; i < length_size; i++)
         length |= (uint32_t)start[8 + i] << 8 * i;
@@ -208,7 +215,7 @@ static minisim_status read_header(FILE *file, struct description *d, uint64_t *s
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %" PRIu32 " bytes", length);
     minisim_status status = MINISIM_OK;
     if (fread(text, 1, length, file) != length)
-        status = damaged(error);
+        status = cut(file, "it ends within the header of its array", error);
     else
         status = read_dictionary((struct cursor){text, text + length}, d, error);
     free(text);
@@ -266,8 +273,7 @@ static minisim_status read_chunk(FILE *file, const struct description *d, uint64
                                  size_t count, float *values, minisim_error *error) {
     unsigned char bytes[8 * CHUNK];
     if (fread(bytes, d->item_size, count, file) != count)
-        return ms_fail(error, MINISIM_BAD_FILE, "%s",
-                       ferror(file) ? ms_errno_text(errno) : "it ends before its values do");
+        return cut(file, "it ends before its values do", error);
     for (size_t i = 0; i < count; i++) {
         double value = decode_value(bytes + i * d->item_size, d);
         if (!(fabs(value) <= (double)FLT_MAX))

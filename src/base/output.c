@@ -122,6 +122,8 @@ int ms_output_open(struct ms_output *output, const char *path) {
     struct stat about;
     bool exists = stat(path, &about) == 0;
     int descriptor = -1;
+    if (!exists && errno != ENOENT)
+        return give_up(output);
     if (exists && (!S_ISREG(about.st_mode) || is_stream(STDERR_FILENO, &about))) {
         descriptor = open_special(path, &about);
     } else if (!exists || is_writable(path)) {

@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/names.h"
 #include "cli/walk.h"
+#include "picture/scan.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -47,9 +48,9 @@ static bool is_input(const char *name) {
     return strcmp(name, "-") == 0;
 }
 
-static bool is_folder(const char *name) {
+bool ms_is_folder(const char *name) {
     struct stat about;
-    return stat(name, &about) == 0 && S_ISDIR(about.st_mode);
+    return !is_input(name) && stat(name, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
 static bool is_output(const struct ms_sources *sources, const char *path) {
@@ -80,10 +81,16 @@ bool ms_check_sources(const struct ms_sources *sources) {
     return !list || !ms_refuse_output(sources, list);
 }
 
+/* What cannot be examined now may be a folder. */
+static bool is_one_file(const char *name) {
+    struct stat about;
+    return is_input(name) || (stat(name, &about) == 0 ? !S_ISDIR(about.st_mode) : errno == ENOENT);
+}
+
 static bool are_all_files(const struct ms_sources *sources) {
     bool are_files = true;
     for (size_t i = 0; are_files && i < sources->count; i++)
-        are_files = is_input(sources->names[i]) || !is_folder(sources->names[i]);
+        are_files = is_one_file(sources->names[i]);
     return are_files;
 }
 
@@ -108,11 +115,19 @@ static bool fail(const char *name, const char *why) {
     return false;
 }
 
-/* All of standard input. false: it could not be had, or is beyond a limit, which was said. */
+static bool is_no_picture(const void *bytes, size_t size) {
+    struct ms_scan scan;
+    return ms_scan_picture(bytes, size, UINT64_MAX, &scan, NULL) == MINISIM_NO_PICTURE;
+}
+
+/* All of standard input; of what is no picture, its beginning, which may have no end. false: it
+ * could not be had, or is beyond a limit, which was said. */
 static bool read_input(const struct run *run, void **bytes, size_t *size) {
+    enum { BEGINNING = 4096 };
     bool by_memory = run->max_memory < run->max_file_size;
     uint64_t most = by_memory ? run->max_memory : run->max_file_size;
     size_t capacity = 0;
+    bool looked = false;
     long count = 1;
     *bytes = NULL;
     *size = 0;
@@ -131,6 +146,11 @@ static bool read_input(const struct run *run, void **bytes, size_t *size) {
         count = ms_read_patiently(STDIN_FILENO, (char *)*bytes + *size, capacity - *size);
         if (count > 0)
             *size += (size_t)count;
+        if (*size >= BEGINNING && !looked) {
+            looked = true;
+            if (is_no_picture(*bytes, *size))
+                return true;
+        }
     }
     if (count == 0 && *size <= most)
         return true;
@@ -189,7 +209,7 @@ static bool begin(struct run *run, minisim_input *input, char *name, enum origin
             fail(name, "it was read already");
         else if (read_input(run, &bytes, &size))
             return hand_out(run, input, name, origin, bytes, size);
-    } else if (!is_folder(name)) {
+    } else if (!ms_is_folder(name)) {
         return hand_out(run, input, name, origin, NULL, 0);
     } else if (run->sources->walk) {
         ms_progress_forget_total();
@@ -297,17 +317,16 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
         out_of_memory();
         return;
     }
+    uint64_t max_file_size = settings->context.max_file_size;
     *run = (struct run){.sources = sources,
                         .region = region,
-                        .max_file_size = settings->context.max_file_size,
+                        .max_file_size = max_file_size ? max_file_size : UINT64_C(1) << 30,
                         .max_memory = ms_max_memory(settings),
                         .take = take,
                         .user = user,
                         .last = &run->first,
                         .walk_options = {sources->follow, sources->exclude, sources->exclude_count,
                                          &run->left_out}};
-    if (!run->max_file_size)
-        run->max_file_size = UINT64_C(1) << 30;
     if (sources->files_from)
         run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
     ms_progress_start(sources->progress, count_pictures(run));

@@ -35,6 +35,8 @@ bool ms_refuse_output(const struct ms_sources *sources, const char *path);
 /* Gets the pictures that went well, in order. false: stop. */
 typedef bool (*ms_take_row)(void *user, const char *name, const float *embedding);
 
+bool ms_is_folder(const char *name);
+
 /* How many pictures there will be; UINT64_MAX: not known beforehand. */
 uint64_t ms_count_sources(const struct ms_sources *sources);
 

@@ -137,9 +137,8 @@ static bool add_picture(void *user, const char *name, const float *vector) {
 
 /* Whether the first picture was named and failed: then there are no distances to it. */
 static bool lacks_first(const struct compare *c) {
-    struct ms_sources first = {.names = c->sources.names, .count = c->sources.count > 0};
-    return ms_count_sources(&first) == 1 &&
-           (c->count == 0 || strcmp(c->names[0], first.names[0]) != 0);
+    const char *first = c->sources.count > 0 ? c->sources.names[0] : NULL;
+    return first && !ms_is_folder(first) && (c->count == 0 || strcmp(c->names[0], first) != 0);
 }
 
 /* false: there is nothing to tell, which was said and noted. */

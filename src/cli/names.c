@@ -16,21 +16,28 @@ static void say_failed(const char *source, const char *what) {
     ms_note(MS_EXIT_SOME_FAILED);
 }
 
-/* How many names follow in a regular file, which is then where it was. */
+/* How many names follow in a regular file, which stays where it is. */
 static uint64_t count_names(int descriptor, char end) {
     char bytes[16384];
     struct stat about;
-    off_t start = lseek(descriptor, 0, SEEK_CUR);
-    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || start < 0)
+    off_t at = lseek(descriptor, 0, SEEK_CUR);
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode) || at < 0)
         return UINT64_MAX;
     uint64_t count = 0;
     ssize_t size;
-    for (bool inside = false; (size = read(descriptor, bytes, sizeof bytes)) > 0;)
+    for (bool inside = false; (size = pread(descriptor, bytes, sizeof bytes, at)) > 0; at += size)
         for (ssize_t i = 0; i < size; i++) {
             count += !inside && bytes[i] != end;
             inside = bytes[i] != end;
         }
-    return lseek(descriptor, start, SEEK_SET) == start && size == 0 ? count : UINT64_MAX;
+    return size == 0 ? count : UINT64_MAX;
+}
+
+/* A terminal ends when it is told to, /dev/null at once; other devices give bytes for ever. */
+static bool is_endless(int descriptor) {
+    struct stat about, null;
+    return fstat(descriptor, &about) == 0 && S_ISCHR(about.st_mode) && !isatty(descriptor) &&
+           (stat("/dev/null", &null) != 0 || about.st_rdev != null.st_rdev);
 }
 
 bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
@@ -44,6 +51,12 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
         is_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (names->descriptor < 0) {
         say_failed(path, "opened");
+        return false;
+    }
+    if (is_endless(names->descriptor)) {
+        ms_complain(names->source, "this is a device, a list of names has an end");
+        ms_note(MS_EXIT_SOME_FAILED);
+        ms_names_close(names);
         return false;
     }
     names->total = count_names(names->descriptor, names->end);

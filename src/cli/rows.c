@@ -10,10 +10,14 @@
 #include <errno.h>
 #include <string.h>
 
-static bool spool_failed(struct ms_rows *rows) {
-    ms_output_failed("temporary file", errno ? errno : EIO);
+static bool failed(struct ms_rows *rows, const char *name) {
+    ms_output_failed(name, errno ? errno : EIO);
     ms_output_discard(rows->output);
     return false;
+}
+
+static bool spool_failed(struct ms_rows *rows) {
+    return failed(rows, "temporary file");
 }
 
 bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_output *output,
@@ -107,13 +111,14 @@ bool ms_rows_add(struct ms_rows *rows, const char *name, const float *values) {
 
 static bool copy_spool(struct ms_rows *rows) {
     char bytes[16384];
+    uint64_t left = rows->count * rows->columns * sizeof(float);
     size_t size;
     if (fflush(rows->spool) != 0 || fseeko(rows->spool, 0, SEEK_SET) != 0)
         return spool_failed(rows);
-    while ((size = fread(bytes, 1, sizeof bytes, rows->spool)) > 0)
+    for (; (size = fread(bytes, 1, sizeof bytes, rows->spool)) > 0; left -= size)
         if (fwrite(bytes, 1, size, rows->output->file) != size)
             return ms_send_result(rows->output);
-    return !ferror(rows->spool) || spool_failed(rows);
+    return left == 0 || spool_failed(rows);
 }
 
 bool ms_rows_end(struct ms_rows *rows) {
@@ -123,7 +128,7 @@ bool ms_rows_end(struct ms_rows *rows) {
         char header[MS_NPY_HEADER_SIZE];
         ms_npy_header(rows->count, rows->columns, header);
         if (!rows->spool && fseeko(file, 0, SEEK_SET) != 0)
-            return ms_send_result(rows->output);
+            return failed(rows, rows->output->name);
         fwrite(header, 1, sizeof header, file);
         if (rows->spool && !copy_spool(rows))
             return false;

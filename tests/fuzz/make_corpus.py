@@ -126,6 +126,8 @@ def pngs():
     yield "g-too-little.png", png(100, 100, 8, 0, two)
     yield "h-16-bit-size.png", png(26755, 26755, 16, 6, two)
     yield "i-palette.png", png(2, 1, 8, 3, zlib.compress(b"\0\0\xff"), chunk(b"PLTE", b"\1\2\3"))
+    deep = b"".join(b"\0" + bytes((y * 91 + x * 37) % 251 for x in range(9 * 8)) for y in range(7))
+    yield "l-16-bit.png", png(9, 7, 16, 6, zlib.compress(deep, 9))
     yield "x-no-adler.png", png(1, 1, 8, 0, two[:-4])
     yield "x-wrong-adler.png", png(1, 1, 8, 0, two[:-1] + bytes([two[-1] ^ 1]))
     yield "x-huge.png", png(16777216, 16777216, 1, 0, two)
