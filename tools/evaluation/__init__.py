@@ -1,0 +1,1 @@
+"""How good weights are: rows of numbers for pictures (rows), likeness (likeness), copies (copies)."""
