@@ -44,8 +44,8 @@ def check_unrelated(tap):
                           if classes[i] != classes[j]])
         place = int(len(wanted) * 1e-3)
         good = (found.pairs == len(wanted) and found.below(1e-3) == place
-                and abs(found.distance(1e-3) - wanted[place]) < 1e-4
-                and abs(found.median - np.median(wanted)) < 1e-4)
+                and abs(found.distance(1e-3) - wanted[place]) < 4e-6
+                and abs(found.median - np.median(wanted)) < 4e-6)
         tap.check(good, f"distances of unrelated pairs, {metric}", (found, wanted[place]))
 
 
