@@ -89,7 +89,7 @@ static void *counted(void *block) {
     return block;
 }
 
-/* Those that would be called without this library: libc's or a sanitizer's. */
+/* Those that would be called without this library. */
 static struct {
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);

@@ -73,7 +73,7 @@ COMMANDS = [
     Command([*EMBED, "--format", "csv", "../in/1.ppm", "../in/small.jpg"]),
     Command([*EMBED, "--format", "npy", "../in/1.ppm", "../in/small.jpg"], quick=True),
     Command([*EMBED, "--format", "f32", "--normalize", "../in/1.ppm", "../in/small.jpg"]),
-    Command(["embed", "-o", "old", "--ids-out", "-", "../in/deep.png", "../in/none.jpg"]),
+    Command(["embed", "--threads", "2", "-o", "old", "--ids-out", "-", "../in/deep.png", "../in/none.jpg"]),
     Command(["embed", "--threads", "1", "../in/1.ppm", "../in/small.jpg"]),
     Command(["embed", "--threads", "1", "--format", "npy", "../in/1.ppm", "../in/deep.png"]),
     Command(["embed", "--threads", "2", "--format", "npy", "-o", "rows", "../in/folder"]),
@@ -88,7 +88,6 @@ COMMANDS = [
     Command(["info"]),
     Command(["info", "--json"]),
     Command(["--help"]),
-    Command(["bench", "--json", "--threads", "2", "../in/1.ppm"]),
 ]
 
 Result = collections.namedtuple("Result", "status out err files mode_kept calls failed blocks open")
@@ -103,8 +102,7 @@ class Runs:
         self.folder = folder
         self.library = library
         self.own = threading.local()
-        self.environment = {"PATH": os.environ["PATH"], "MINISIM_WEIGHTS": "../in/weights.msw",
-                            "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        self.environment = {"PATH": os.environ["PATH"], "MINISIM_WEIGHTS": "../in/weights.msw"}
 
     def fresh_folder(self):
         """With nothing but one output of an earlier run in it."""
@@ -192,11 +190,6 @@ def is_part(got, whole):
     return all(row in rows for row in rows_of(got))
 
 
-def keys_of(out):
-    """What does not differ between two runs of bench."""
-    return re.findall(rb'"[^"]*":', out)
-
-
 def wrong_message(text):
     """A line of standard error that tells nothing, or None."""
     for line in text.splitlines():
@@ -221,10 +214,8 @@ def wrong_files(kind, normal, got):
     return None
 
 
-def wrong(command, kind, result, normal, got):
+def wrong(kind, result, normal, got):
     """What is not as it should be with a run, or None."""
-    if "bench" in command.words:
-        normal, got = (run._replace(out=b"\n".join(keys_of(run.out))) for run in (normal, got))
     if got.status == -signal.SIGPIPE and result == "EPIPE" and got.err in ("", normal.err):
         return wrong_files(kind, normal, got)
     if got.status not in (0, 1, 3, 4):
@@ -266,7 +257,7 @@ def sweep(runs, pool, command, kind):
     done = pool.map(lambda point: runs(command, kind, *point), asked)
     faults = []
     for point, got in zip(asked, done):
-        why = wrong(command, kind, point[1], normal, got)
+        why = wrong(kind, point[1], normal, got)
         if why:
             how = "and all that follow" if point[2] else "alone"
             faults.append(f"{kind} {point[0]} {how}, {point[1]}: {why}\n{got.err[-300:]}")
@@ -316,11 +307,9 @@ def main():
     library = os.path.join(BUILD, "fail.so")
     with open(os.path.join(BUILD, "minisim"), "rb") as file:
         program = file.read()
-    if not os.path.exists(library) or b"__tsan_init" in program:
-        print("# left out: calls that fail (x86-64 alone, and not under ThreadSanitizer)")
+    if not os.path.exists(library) or b"san_init" in program:
+        print("# left out: calls that fail (x86-64 alone, and without a sanitizer, whose own would fail)")
         tap.finish()
-    # A sanitizer's own calls of the system would fail, too.
-    kinds = [kind for kind in KINDS if kind in BY_NAME or b"__asan_init" not in program]
     with tempfile.TemporaryDirectory(prefix="minisim-failures-") as folder, \
             concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         make_inputs(folder)
@@ -329,8 +318,7 @@ def main():
             if not (ALL or command.quick):
                 continue
             count, asked, faults = {}, 0, []
-            # It takes seconds, and the system's calls are those of the other commands.
-            for kind in BY_NAME if "bench" in command.words else kinds:
+            for kind in KINDS:
                 count[kind], more, found = sweep(runs, pool, command, kind)
                 asked += more
                 faults += found
@@ -340,7 +328,7 @@ def main():
             tap.check(not faults and asked, f"whatever fails: {words}", "\n".join(faults))
             total.update(count)
             # Threads take turns as they like.
-            if ALL and shutil.which("strace") and "2" not in command.words and len(kinds) > 2:
+            if ALL and shutil.which("strace") and "2" not in command.words:
                 seen = traced(runs, command)
                 caught = {kind: calls for kind, calls in count.items() if kind not in BY_NAME}
                 tap.check(caught == seen, f"strace sees the same calls: {words}", f"{seen}, not {caught}")

@@ -294,6 +294,7 @@ static bool measure_batches(struct bench *bench, const minisim_model *model) {
     for (double start = now(); good && rounds < most && (!rounds || !enough(start)); rounds++) {
         rates[0][rounds] = batch_rate(bench, contexts, 1);
         rates[1][rounds] = batch_rate(bench, contexts, bench->threads);
+        good = rates[0][rounds] > 0 && rates[1][rounds] > 0;
     }
     bench->rates[0] = good ? median(rates[0], rounds) : 0;
     bench->rates[1] = good ? median(rates[1], rounds) : 0;
@@ -530,7 +531,10 @@ static bool measure(struct bench *bench, size_t count, char **paths) {
 void ms_run_bench(const struct ms_verb *verb, int argc, char **argv) {
     size_t count;
     struct bench *bench = calloc(1, sizeof *bench);
-    if (bench && ms_parse_options(verb, argc, argv, take_option, bench, &count)) {
+    if (!bench) {
+        ms_complain(NULL, "out of memory");
+        ms_note(MS_EXIT_SYSTEM);
+    } else if (ms_parse_options(verb, argc, argv, take_option, bench, &count)) {
         bench->threads = ms_count_threads(&bench->pictures);
         if (measure(bench, count, argv)) {
             if (bench->json)
