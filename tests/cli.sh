@@ -276,7 +276,7 @@ kinds_of_files() {
     done
     { printf '\377\330\377'; head -c 3000000 /dev/zero; } >endless.jpg
     expect 1 "$minisim" embed --max-memory 1M - <endless.jpg
-    grep -q '^minisim: standard input: more bytes than .*--max-memory' "$err"
+    grep -q '^minisim: standard input: more than .* (max-memory)' "$err"
 }
 
 # Met on a walk they are counted, and names of any kind are read, however deep they lie.
