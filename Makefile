@@ -42,7 +42,8 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
-LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c)
+LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
+                       src/catalogue/*.c)
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
@@ -174,6 +175,10 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
 
 # This one counts what the library allocates.
 $(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(f))
+
+# This one records and spoils what a catalogue asks of its file.
+$(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate64 posix_fallocate64 \
+                                             link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
