@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-enum { MS_ORIGIN_SIZE = 2048, MS_PATH_MOST = 4096 };
+enum { MS_ORIGIN_SIZE = 2048, MS_PATH_MOST = 4096, MS_DIMENSION_MOST = 65536 };
 
 /* What all vectors of a catalogue have in common. */
 struct ms_origin {

@@ -9,7 +9,7 @@
 
 static const uint8_t MAGIC[8] = {0x89, 'M', 'S', 'C', 0x0D, 0x0A, 0x1A, 0x0A};
 
-enum { VERSION = 1, MOST_DIMENSION = 65536, ID_DIGITS = 64 };
+enum { VERSION = 1, ID_DIGITS = 64 };
 
 /* Where the fields are. */
 enum {
@@ -85,7 +85,7 @@ minisim_status ms_decode_header(const uint8_t bytes[MS_PAGE], struct ms_header *
                        (unsigned)ms_load_u32(bytes + 8), VERSION);
     uint32_t dimension = ms_load_u32(bytes + HEADER_DIMENSION);
     uint32_t type = ms_load_u32(bytes + HEADER_TYPE);
-    if (!has_crc(bytes, MS_PAGE, HEADER_CRC) || dimension < 1 || dimension > MOST_DIMENSION ||
+    if (!has_crc(bytes, MS_PAGE, HEADER_CRC) || dimension < 1 || dimension > MS_DIMENSION_MOST ||
         type >= MS_VECTOR_TYPES || !decode_id(bytes + HEADER_ID, origin->embedding_id) ||
         bytes[HEADER_ORIGIN + MS_ORIGIN_SIZE - 1])
         return ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue's header is damaged");

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed, &ms_verb_compare, &ms_verb_info,
-                                              &ms_verb_bench};
+static const struct ms_verb *const verbs[] = {&ms_verb_embed,  &ms_verb_compare, &ms_verb_index,
+                                              &ms_verb_search, &ms_verb_list,    &ms_verb_remove,
+                                              &ms_verb_verify, &ms_verb_info,    &ms_verb_bench};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
@@ -24,7 +25,8 @@ static void print_help(FILE *file) {
           "program, " MINISIM_DATADIR "/, and weights/ or ../weights/ beside the program.\n"
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
-          "done; 2 wrong usage; 3 weights unusable; 4 the system refused (no memory, no room,\n"
+          "done; 2 wrong usage; 3 weights or catalogue unusable; 4 the system refused (no memory, "
+          "no room,\n"
           "cannot write); 130 interrupted.\n"
           "\n"
           "Examples\n"
