@@ -112,8 +112,9 @@ ZERO       := -ftrivial-auto-var-init=zero
 ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
-# The program waits for the library, not for itself: it may as well be small.
-$(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+# The program waits for the library, not for itself, and a catalogue for its disk: they may as well
+# be small.
+$(call objects,$(PROGRAM) $(wildcard src/catalogue/*.c)): FLAGS += $(if $(SANITIZE),,-Os)
 # Loops over pixels and weights that the compiler vectorises.
 $(BUILD)/src/net/run.o: FLAGS += -O3
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize

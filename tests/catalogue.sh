@@ -184,7 +184,83 @@ kills() {
         head -n "$(wc -l <finished)" after | cmp - finished
         "$minisim" list --json c.msc | cmp - whole
         expect 0 "$minisim" verify --recompute 3 c.msc
+        grep -q '^3 computed again' "$out"
     done
+    expect 0 "$minisim" compact c.msc
+    for i in $(seq "${KILLS:-10}"); do
+        "$minisim" compact c.msc & victim=$!
+        sleep 0.00$((RANDOM % 10))
+        kill -9 $victim 2>/dev/null || true
+        wait $victim || true
+        expect 0 "$minisim" verify c.msc
+        "$minisim" list --json c.msc | cmp - whole
+    done
+}
+
+compacted() {
+    pictures p 1 30
+    expect 0 "$minisim" index --type i8 c.msc p
+    rm p/1?.ppm
+    expect 0 "$minisim" index --prune c.msc p
+    expect 0 "$minisim" list c.msc
+    cp "$out" names
+    lines 20 names
+    old=$(wc -c <c.msc)
+    expect 0 "$minisim" compact -n c.msc
+    grep -qx 'c.msc: would drop 10 records that were removed' "$out"
+    chmod 640 c.msc
+    ln -s c.msc link.msc
+    expect 0 "$minisim" compact link.msc
+    [ -L link.msc ] && [ "$(stat -c %a c.msc)" = 640 ]
+    [ "$(wc -c <c.msc)" -lt "$old" ]
+    nothing_left
+    expect 0 "$minisim" list c.msc
+    cmp "$out" names
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    grep -q '^20 computed again, bit for bit the same; 0 not compared' "$out"
+    expect 0 "$minisim" info --json c.msc
+    grep -q '"records":20,"removed":0,' "$out"
+    expect 0 "$minisim" info c.msc
+    grep -q '^  geometry  *squash' "$out"
+    picture p/2.ppm 99
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    grep -q '^19 computed again, bit for bit the same; 1 not compared' "$out"
+}
+
+merged() {
+    pictures p/a 1 10
+    pictures p/b 11 20
+    expect 0 "$minisim" index all.msc p
+    expect 0 "$minisim" index a.msc p/a p/b/1[12].ppm
+    expect 0 "$minisim" index b.msc p/b
+    expect 0 "$minisim" merge c.msc a.msc b.msc
+    grep -qx 'c.msc: 20 added, 0 replaced, 2 there already, 0 older' "$out"
+    "$minisim" list all.msc >wanted
+    "$minisim" list c.msc | cmp - wanted
+    picture p/b/15.ppm 99
+    expect 0 "$minisim" index new.msc p/b
+    expect 0 "$minisim" merge c.msc new.msc
+    grep -qx 'c.msc: 0 added, 1 replaced, 9 there already, 0 older' "$out"
+    expect 0 "$minisim" merge c.msc b.msc
+    grep -qx 'c.msc: 0 added, 0 replaced, 9 there already, 1 older' "$out"
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    expect 0 "$minisim" index other.msc --geometry pad p/b
+    expect 3 "$minisim" merge c.msc other.msc
+    expect 0 "$minisim" index i8.msc --type i8 p/b
+    expect 3 "$minisim" merge c.msc i8.msc
+    grep -q "vectors are f16, not i8" "$err"
+}
+
+damaged() {
+    pictures p 1 9
+    expect 0 "$minisim" index c.msc p
+    printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
+    expect 3 "$minisim" verify c.msc
+    grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
+    grep -q "^  record 0 $PWD/p/1.ppm" "$err"
+    head -c 20000 c.msc >short.msc
+    expect 3 "$minisim" search short.msc p/1.ppm
+    grep -q 'cut short' "$err"
 }
 
 full_disk() {
@@ -204,6 +280,9 @@ check 'search finds what compare finds' found
 check 'index and search: vectors of another model' rows
 check 'names with newlines, quotes, bytes that are no UTF-8' strange_names
 check 'a second writer is refused, readers are not' one_writer
-check 'index is killed at any instant' kills
+check 'compact, info, verify --recompute' compacted
+check 'merge' merged
+check 'damage is named' damaged
+check 'index and compact are killed at any instant' kills
 check 'index on a disk that fills up' full_disk
 finish

@@ -279,6 +279,8 @@ minisim_status ms_catalogue_load(struct ms_catalogue *c, minisim_error *error) {
     uint8_t page[MS_PAGE];
     struct ms_commit commit;
     minisim_status status = ms_file_read_at(c->descriptor, 0, page, sizeof page, error);
+    if (status == MINISIM_BAD_CATALOGUE)
+        return ms_fail(error, status, "this is no catalogue of minisim (.msc): it is too short");
     if (!status)
         status = ms_decode_header(page, &c->header, error);
     if (!status)

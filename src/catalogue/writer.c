@@ -84,7 +84,6 @@ static minisim_status write_commit(const struct ms_catalogue *c, const struct ms
 
 /* Header and first commit of a new file. */
 static minisim_status write_start(struct ms_catalogue *c, minisim_error *error) {
-    static const uint8_t zeros[MS_PAGE];
     uint8_t page[MS_PAGE];
     if (getrandom(c->header.uuid, sizeof c->header.uuid, 0) != sizeof c->header.uuid)
         return ms_fail(error, MINISIM_REFUSED, "the system gives no random numbers");
@@ -93,8 +92,8 @@ static minisim_status write_start(struct ms_catalogue *c, minisim_error *error) 
     minisim_status status = ms_file_write_at(c->descriptor, 0, page, sizeof page, error);
     if (!status)
         status = write_commit(c, &c->commit, error);
-    return status ? status
-                  : ms_file_write_at(c->descriptor, MS_PAGE * 2, zeros, sizeof zeros, error);
+    memset(page, 0, sizeof page);
+    return status ? status : ms_file_write_at(c->descriptor, MS_PAGE * 2, page, sizeof page, error);
 }
 
 static bool open_row(struct ms_catalogue *c) {
@@ -342,7 +341,7 @@ static void sum_up(const struct ms_catalogue *c, uint8_t *checksums) {
 /* Writes the segment behind the committed end; nothing refers to it yet. */
 static minisim_status write_segment(struct ms_catalogue *c, struct ms_segment *segment,
                                     minisim_error *error) {
-    static const uint8_t zeros[MS_PAGE];
+    const uint8_t zeros[MS_PAGE] = {0};
     size_t checksums = 4 * (size_t)ms_checksums_before(segment->columns, MS_ALL_COLUMNS);
     size_t head_size = (size_t)ms_column_begin(segment, 0);
     uint8_t *head = calloc(1, head_size);

@@ -25,9 +25,9 @@ bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
     minisim_status status = ms_catalogue_open(path, catalogue, &error);
     if (status == MINISIM_OK)
         return true;
-    ms_catalogue_failed(path, status, &error);
-    ms_note(MS_EXIT_WEIGHTS); /* missing or unreadable is unusable */
-    return false;
+    /* Missing or unreadable is unusable. */
+    return ms_catalogue_failed(path, status == MINISIM_REFUSED ? MINISIM_BAD_CATALOGUE : status,
+                               &error);
 }
 
 /* Lines for people, of what enters the embedding id. */

@@ -9,7 +9,8 @@
 
 static const struct ms_verb *const verbs[] = {&ms_verb_embed,  &ms_verb_compare, &ms_verb_index,
                                               &ms_verb_search, &ms_verb_list,    &ms_verb_remove,
-                                              &ms_verb_verify, &ms_verb_info,    &ms_verb_bench};
+                                              &ms_verb_verify, &ms_verb_compact, &ms_verb_merge,
+                                              &ms_verb_info,   &ms_verb_bench};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
