@@ -10,9 +10,11 @@ endif
 ifeq ($(origin CC),default)
 CC       := gcc
 endif
-# STATIC=1: the program is one file that needs no other.
+# STATIC=1: the program is one file that needs no other; EMBED_WEIGHTS=1: not even weights.
 STATIC   ?=
-BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)
+EMBED_WEIGHTS ?=
+BUILD    ?= build$(patsubst %-,/%,$(notdir $(CROSS)))$(if $(STATIC),/static)$(if $(EMBED_WEIGHTS),/embedded)
+WEIGHTS  := weights/minisim-default.msw
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 CFLAGS   ?= -O2 -g
@@ -22,16 +24,17 @@ SANITIZE ?=
 VERSION  := $(shell sed -n 's/^\#define MINISIM_VERSION "\(.*\)"/\1/p' src/minisim.h)
 MAJOR    := $(firstword $(subst ., ,$(VERSION)))
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-# The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say.
+# The numbers are part of the promise: no contraction, no fast-math, whatever CFLAGS say. Nor does the
+# build know the folder that it is made in.
 FLAGS     = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Isrc $(WARNINGS) $(CFLAGS) $(SANITIZE) \
-            -ffp-contract=off -fno-fast-math -fno-asynchronous-unwind-tables \
+            -ffp-contract=off -fno-fast-math -fno-math-errno -fno-asynchronous-unwind-tables \
             -ffunction-sections -fdata-sections \
-            -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            -fvisibility=hidden -fPIC -pthread -MMD -MP -ffile-prefix-map="$$PWD"=. \
             -DMINISIM_DATADIR='"$(abspath $(PREFIX))/share/minisim"'
 LIBS      = -lm -pthread
 # The program is small: what it does not use, gaps between its segments and long tables of addresses
 # are left out.
-LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,-z,noseparate-code \
+LINK      = $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--as-needed -Wl,--gc-sections -Wl,-z,noseparate-code \
             $(call links_with,-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 comma    := ,
@@ -42,8 +45,8 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
-LIBRARY  := $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
-                       src/catalogue/*.c)
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
+                              src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
@@ -58,14 +61,16 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(wildcard src/cli/*.c) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c)) $(OUTPUTS)
+WEIGHTS  := weights/minisim-default.msw
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
-            $(BUILD)/layers_tool $(BUILD)/draw $(BUILD)/network_digest
+            $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
+            $(BUILD)/peak_memory
 
-.PHONY: all help check release-check fuzz bench asan tsan install uninstall clean format lint
+.PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
@@ -73,12 +78,14 @@ help:
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make release-check   all tests, and all of them for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
+	@echo 'make coverage    how many lines of what reads and writes files the tests reach (clang, llvm)'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
 	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
-	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/'
-	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program), BUILD, CFLAGS, LDFLAGS'
+	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/, build-coverage/'
+	@echo 'variables: CC, CROSS (aarch64-linux-gnu-), STATIC (1: a static program),'
+	@echo '           EMBED_WEIGHTS (1: the default weights inside the program), BUILD, CFLAGS, LDFLAGS'
 
 # A compiler and stb are packages; say so where one is missing, instead of a shell's or a compiler's error.
 ifeq ($(filter help clean uninstall format lint,$(MAKECMDGOALS)),)
@@ -92,8 +99,8 @@ $(error stb_image.h is missing: sudo apt-get install libstb-dev)
 endif
 endif
 
-$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma
-$(BUILD)/src/kernels/avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma -mpclmul
+$(BUILD)/src/kernels/avx512.o: FLAGS += -O2 -ftree-vectorize -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
 $(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
 # -frename-registers: without, sums are copied from register to register.
@@ -112,12 +119,38 @@ ZERO       := -ftrivial-auto-var-init=zero
 ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
-# The program waits for the library, not for itself, and a catalogue for its disk: they may as well
-# be small.
-$(call objects,$(PROGRAM) $(wildcard src/catalogue/*.c)): FLAGS += $(if $(SANITIZE),,-Os)
+# The program waits for the library, not for itself: it may as well be small.
+$(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+# So may what runs once a file or once a picture, and over none of its pixels.
+ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
+                                 weights_header.c weights_network.c) \
+            $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
+             $(wildcard src/catalogue/*.c) \
+            $(addprefix src/base/,arena.c error.c file.c)
+$(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
+ifneq ($(EMBED_WEIGHTS),)
+$(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
+$(BUILD)/src/cli/embedded.o: $(WEIGHTS)
+endif
 # Loops over pixels and weights that the compiler vectorises.
-$(BUILD)/src/net/run.o: FLAGS += -O3
+$(BUILD)/src/net/run.o: FLAGS += -ftree-vectorize
 $(BUILD)/src/net/weights.o: FLAGS += -ftree-vectorize
+
+# What minisim --version --json says: written anew only where it changes, so that a commit compiles
+# one file. (The commit is this checkout's, never that of a repository around an unpacked archive.)
+git        = $(shell [ -e .git ] && git $(1) 2>/dev/null)
+COMMIT     = $(or $(call git,rev-parse -q --verify HEAD)$(if $(call git,status --porcelain),-dirty),unknown)
+BUILT_WITH := $(filter-out -I% -W% -D% -M% -ffile-prefix-map=%,$(FLAGS))
+as_text    = '$(subst ','\'',$(subst ",\",$(subst \,\\,$(1))))'
+$(BUILD)/build.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define MINISIM_%s "%s"\n' COMMIT $(COMMIT) TARGET '$(MACHINE)' \
+	    FLAGS $(call as_text,$(BUILT_WITH)) \
+	    WEIGHTS "$$(sha256sum $(WEIGHTS) | cut -d ' ' -f 1)" >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+$(BUILD)/src/cli/version.o: $(BUILD)/build.h
+$(BUILD)/src/cli/version.o: FLAGS += -I$(BUILD)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -144,10 +177,10 @@ $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a
 ROOT      = $(DESTDIR)$(abspath $(PREFIX))
 INSTALLED = bin/minisim lib/libminisim.a lib/libminisim.so lib/libminisim.so.$(MAJOR) \
             lib/libminisim.so.$(VERSION) lib/pkgconfig/minisim.pc include/minisim.h \
-            share/minisim/minisim-default.msw
+            share/minisim/minisim-default.msw share/man/man1/minisim.1
 
 install: all
-	@install -d $(addprefix $(ROOT)/,bin lib/pkgconfig include share/minisim)
+	@install -d $(addprefix $(ROOT)/,bin lib/pkgconfig include share/minisim share/man/man1)
 	@install $(BUILD)/minisim $(ROOT)/bin
 	@install $(BUILD)/libminisim.so.$(VERSION) $(ROOT)/lib
 	@install -m 644 $(BUILD)/libminisim.a $(ROOT)/lib
@@ -158,7 +191,8 @@ install: all
 	    'Version: $(VERSION)' 'Libs: -L$${libdir} -lminisim' 'Libs.private: $(LIBS)' \
 	    'Cflags: -I$${includedir}' >$(ROOT)/lib/pkgconfig/minisim.pc
 	@install -m 644 src/minisim.h $(ROOT)/include
-	@install -m 644 weights/minisim-default.msw $(ROOT)/share/minisim
+	@install -m 644 $(WEIGHTS) $(ROOT)/share/minisim
+	@install -m 644 minisim.1 $(ROOT)/share/man/man1
 	@printf 'installed: $(ROOT)/%s\n' $(INSTALLED)
 ifeq ($(DESTDIR)$(filter-out /usr /usr/local,$(abspath $(PREFIX))),)
 	@echo 'now run ldconfig (as root), so that programs find libminisim.so'
@@ -222,8 +256,23 @@ asan:
 tsan:
 	$(MAKE) BUILD=build-tsan SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' check
 
+# How far the tests, with the replay of the fuzz targets' files, reach into what reads hostile input
+# and what writes results: lines, a file. `llvm-cov show` with the same arguments names them.
+# Two tests fail there: they run the program as a user who may not write the profile, which it says.
+COVERED = $(wildcard src/picture/*.c src/net/weights*.c) \
+          $(addprefix src/base/,arena.c json.c npy.c output.c text.c) \
+          $(addprefix src/cli/,names.c options.c sources.c walk.c)
+coverage:
+	@rm -f build-coverage/*.profraw
+	-LLVM_PROFILE_FILE=$(CURDIR)/build-coverage/%m.profraw $(MAKE) BUILD=build-coverage CC=clang \
+	    CFLAGS='-O1 -g' SANITIZE='-fprofile-instr-generate -fcoverage-mapping' check
+	llvm-profdata merge -o build-coverage/profile build-coverage/*.profraw
+	llvm-cov report -instr-profile=build-coverage/profile $(COVERED) \
+	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/minisim build-coverage/test_* \
+	                           build-coverage/replay_*)))
+
 # Pictures of two usual sizes, drawn by the project, from file to embedding.
-BENCH_WEIGHTS ?= weights/minisim-default.msw
+BENCH_WEIGHTS ?= $(WEIGHTS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg
@@ -237,6 +286,6 @@ lint:
 	    --inline-suppr -Isrc --suppress=missingIncludeSystem src tests
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-coverage
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

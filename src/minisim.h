@@ -140,6 +140,16 @@ size_t minisim_model_dimension(const minisim_model *model);
 /* The side of the square of pixels that the network takes. */
 uint32_t minisim_model_input_size(const minisim_model *model);
 
+/* How many classes the weights' classifier tells apart; 0: they came without one. */
+size_t minisim_model_classes(const minisim_model *model);
+
+/*
+ * What the classifier says of an embedding, as minisim_embed_... gave it: `logits` takes a number
+ * for each class (minisim_model_classes of them); the largest is the likeliest, and softmax makes
+ * probabilities of them. Thread-safe. BAD_ARGUMENT: NULL, or weights without a classifier.
+ */
+minisim_status minisim_classify(const minisim_model *model, const float *embedding, float *logits);
+
 /* The kernel table in use, such as "avx2". */
 const char *minisim_model_cpu(const minisim_model *model);
 
@@ -152,10 +162,10 @@ typedef struct minisim_model_info {
     size_t size; /* set by the caller */
     uint32_t input_size;
     uint32_t blocks;
-    uint64_t parameters; /* after folding BatchNorm */
-    uint64_t multiply_adds;
+    uint64_t parameters;    /* after folding BatchNorm, without the classifier's */
+    uint64_t multiply_adds; /* of an embedding */
     uint64_t file_bytes;
-    uint64_t weight_bytes; /* in memory, packed */
+    uint64_t weight_bytes; /* in memory, packed, with the classifier's */
     double epsilon;
     double mean[3], std[3];
     const char *padding; /* "symmetric" or "same" */
@@ -183,8 +193,10 @@ typedef struct minisim_context_options {
     uint32_t background;    /* 0xRRGGBB, under transparent pixels */
     uint64_t max_pixels;    /* per picture; 0: 200,000,000 */
     uint64_t max_file_size; /* bytes; 0: 1 GiB */
-    uint64_t max_memory;    /* bytes for reading and decoding one picture; 0: 2 GiB */
-    void *memory; /* NULL: the library allocates; else minisim_context_size bytes, aligned to 64 */
+    uint64_t max_memory;    /* bytes for one picture: its file (the caller's bytes too), and what
+                               decoding and resizing take; 0: 2 GiB */
+    void *memory; /* NULL: the library allocates; else minisim_context_size bytes, aligned to 64;
+                     what is beyond them serves to read pictures before the system is asked */
     size_t memory_size;
     uint32_t threads; /* that share the work of one picture, the caller's included: 0 (1) to 64 */
 } minisim_context_options;

@@ -51,6 +51,23 @@ uninstall() {
 clean_heeds_build() {
     make -n clean BUILD=other | grep -qx 'rm -rf other build-asan build-tsan'
 }
+# None in an unpacked archive, even within another repository; then the checkout's, and whether it was changed. The
+# file that says so is written anew only then.
+knows_its_commit() {
+    tree=$folder/repository/tree
+    mkdir -p "$tree/src" && cp -r Makefile weights "$tree" && cp src/minisim.h "$tree/src" || return 1
+    commit() {
+        git -C "$1" init -q && git -C "$1" add . &&
+            git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m test
+    }
+    says() {
+        make -s -C "$tree" build/build.h && grep -qx "#define MINISIM_COMMIT \"$1\"" "$tree/build/build.h"
+    }
+    echo build >"$tree/.gitignore"
+    commit "$folder/repository" && says unknown && commit "$tree" && head=$(git -C "$tree" rev-parse HEAD) &&
+        says "$head" && touch -d yesterday "$tree/build/build.h" && says "$head" &&
+        [ "$tree/build/build.h" -ot "$tree/Makefile" ] && echo new >"$tree/src/new.c" && says "$head-dirty"
+}
 no_compiler() {
     make CC=nogcc BUILD="$folder/none" all 2>&1 | tee "$folder/said" | grep 'the compiler "nogcc"' &&
         ! grep stb "$folder/said"
@@ -76,6 +93,23 @@ same_without_simd() {
     "$BUILD/decode_digest" "$@" >"$folder/with" && "$BUILD/decode_digest_nosimd" "$@" >"$folder/without" &&
         cmp "$folder/with" "$folder/without" && [ -s "$folder/with" ]
 }
+# What was built is linked once more, with EMBED_WEIGHTS=1; a program with a sanitizer cannot be static.
+all_in_one_file() {
+    mkdir "$folder/one" "$folder/alone" && cp -a "$BUILD/src" "$BUILD/libminisim.a" "$folder/one" &&
+        make -s BUILD="$folder/one" PREFIX="$folder/none" EMBED_WEIGHTS=1 STATIC="$([ "$SANITIZE" ] || echo 1)" \
+            -W src/cli/embedded.c -W src/cli/pictures.c "$folder/one/minisim" &&
+        cp "$folder/one/minisim" tests/pictures/cli-small.jpg "$folder/alone" || return 1
+    (
+        cd "$folder/alone" && unset MINISIM_WEIGHTS && ./minisim embed --format f32 cli-small.jpg >row &&
+            ./minisim info | grep -x '  file  *built in'
+    ) || return 1
+    "$BUILD/minisim" embed --weights weights/minisim-default.msw --format f32 tests/pictures/cli-small.jpg |
+        cmp - "$folder/alone/row" || return 1
+    # Weights that are found count first.
+    mkdir "$folder/weights" && cp weights/minisim-default.msw "$folder/weights" &&
+        env -u MINISIM_WEIGHTS "$folder/alone/minisim" info |
+        grep -x "  file  *$folder/alone/../weights/minisim-default.msw"
+}
 check 'minisim.h is C++' header_as_cpp
 check 'only public symbols are visible' only_public_symbols
 check 'the library prints nothing and reads no environment' library_keeps_quiet
@@ -83,6 +117,8 @@ check 'installs under any prefix without building again' install_elsewhere
 check 'the example in README.md builds against the installed library and runs' example
 check 'make uninstall leaves nothing' uninstall
 check 'make clean heeds BUILD' clean_heeds_build
+check 'the build knows its commit' knows_its_commit
 check 'a missing compiler is named' no_compiler
+check 'a program with its weights inside, in an empty folder' all_in_one_file
 check 'decoded pixels are the same without stb'"'"'s SIMD' same_without_simd
 echo "1..$number"

@@ -379,6 +379,57 @@ compared_folders() {
     grep -q '^minisim: a/b/2.ppm: this is the only picture: compare needs two$' "$err"
 }
 
+# The distance as ever, then what adds up to its opposite, and a drawing.
+explained() {
+    picture 1.ppm 1; picture 2.ppm 2; picture 3.ppm 3
+    cp 1.ppm saved
+    mkdir folder
+    expect 0 "$minisim" compare --why 1.ppm 2.ppm
+    cp "$out" why
+    expect 0 "$minisim" compare 1.ppm 2.ppm
+    head -2 why | cmp - "$out"
+    [ "$(grep -c '^#' why)" = 5 ]
+    awk '/^#/ { part++; next }
+        part == 1 { cosine = 100 * (1 - $1) }
+        part == 3 || part == 4 { for (i = 1; $i ~ /^[0-9]/; i++) sum[part] += $i }
+        END { for (i = 3; i <= 4; i++) { d = sum[i] - cosine; bad += d > 0.3 || d < -0.3 }; exit bad > 0 }' why
+    # A picture on standard input, and the drawing.
+    expect 0 "$minisim" compare --why -o why.png - 2.ppm <1.ppm
+    sed 's/^# 1.ppm$/# -/; s/1.ppm/-/' why | cmp - "$out"
+    head -c 8 why.png | cmp - <(printf '\211PNG\r\n\032\n')
+    [ ! -s "$err" ]
+    mkfifo fifo
+    cat fifo >read &
+    expect 0 "$minisim" compare --why --json -o fifo 1.ppm 2.ppm
+    wait $!
+    cmp read why.png
+    # Both that fail are told, and nothing is drawn.
+    expect 1 "$minisim" compare --why -o new.png 1.ppm none.ppm
+    lines 0 "$out"
+    expect 1 "$minisim" compare --why -o new.png none.ppm nowhere.ppm
+    lines 2 "$err"
+    expect 4 "$minisim" compare --why -o /dev/full 1.ppm 2.ppm
+    grep -q '^minisim: /dev/full: No space left on device$' "$err"
+    cmp "$out" why
+    expect 4 "$minisim" compare --why -o nowhere/new.png 1.ppm 2.ppm
+    # Whoever reads the text in part has all of the drawing.
+    expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" compare --why -o again.png 1.ppm 2.ppm
+    cmp again.png why.png
+    # What makes no sense with it.
+    for options in --matrix '--metric euclidean' '--metric all' '--vectors x' '--ids x' '--query 1' \
+        '--threads 2' '--files-from x' '-o -' '-o /dev/stdout' '-o 1.ppm' "-o $MINISIM_WEIGHTS" 3.ppm; do
+        expect 2 "$minisim" compare --why 1.ppm 2.ppm $options
+        lines 0 "$out"
+        lines 1 "$err"
+    done
+    expect 2 "$minisim" compare --why 1.ppm
+    expect 2 "$minisim" compare --why 1.ppm folder
+    expect 2 "$minisim" compare -o new.png 1.ppm 2.ppm
+    cmp 1.ppm saved
+    [ ! -e new.png ]
+    nothing_left
+}
+
 # ---- what the program says about itself ----
 
 info() {
@@ -409,16 +460,146 @@ bench() {
     grep -q '^minisim: none.jpg: .*No such file' "$err"
 }
 
+# ---- trace ----
+
+trace() {
+    picture 1.ppm 1
+    expect 0 "$minisim" trace 1.ppm
+    [ ! -s "$err" ]
+    cp "$out" lines
+    head -1 lines | grep -q "^{\"schema\":1,\"layer\":\"file\",\"type\":\"u8\",\"shape\":\[$(wc -c <1.ppm)\],.*\"sha256\":\"$(sha256sum 1.ppm | cut -c1-64)\",\"path\":{\"text\":\"1.ppm\"},\"weights\":{\"text\":\".*weights.msw\"},\"embedding_id\":\"[0-9a-f]*\",\"cpu\":\"[a-z0-9]*\",\"version\":\"[0-9.]*\",\"numerics\":[0-9]*}\$"
+    sed -n 2p lines | grep -q '"decoded","type":"u8","shape":\[8,8,3\],"min":32,'
+    sed -n '3,$s/.*"layer":"\([^"]*\)","type":"\(...*\)","shape".*/\1 \2/p' lines >names
+    head -5 names | cmp - <(printf '%s\n' 'resized u8' 'input f32' 'stem f32' 'block.0.depthwise f32' 'block.0.project f32')
+    tail -2 names | cmp - <(printf '%s\n' 'head f32' 'embedding f32')
+    expect 0 "$minisim" embed --format f32 1.ppm
+    tail -1 lines | grep -q "\"sha256\":\"$(sha256sum "$out" | cut -c1-64)\"}\$"
+    # The mean as awk sums it, in the same order.
+    tail -c +12 1.ppm | od -An -v -tu1 -w1 | awk '{ s += $1 } END { printf "%.9g\n", s / NR }' >mean
+    sed -n '2s/.*"mean":\([0-9.]*\),.*/\1/p' lines | awk '{ printf "%.9g\n", $1 }' | cmp - mean
+    expect 0 "$minisim" trace -o file 1.ppm
+    cmp file lines
+    expect 0 "$minisim" trace - <1.ppm
+    cmp <(tail -n +2 "$out") <(tail -n +2 lines)
+    expect 0 "$minisim" trace --roi 0,0,4,4 --background 000000 --geometry pad 1.ppm
+    expect 1 "$minisim" trace -o none 2.ppm
+    grep -q '^minisim: 2.ppm: .*No such file' "$err"
+    expect 1 "$minisim" trace -o none .
+    expect 2 "$minisim" trace -o 1.ppm 1.ppm
+    expect 2 "$minisim" trace -o w.msw --weights w.msw 1.ppm 2.ppm
+    expect 2 "$minisim" trace
+    expect 2 "$minisim" trace --threads 2 1.ppm
+    [ ! -e none ]
+    nothing_left
+    [ ! -e /dev/full ] || expect 4 "$minisim" trace -o /dev/full 1.ppm
+}
+
+dump() {
+    picture 1.ppm 1
+    expect 0 "$minisim" trace 1.ppm
+    cp "$out" lines
+    for layer in file decoded resized input stem block.3.expand head embedding; do
+        expect 0 "$minisim" trace --dump $layer -o layer.npy 1.ppm
+        line=$(grep "\"layer\":\"$layer\"" lines)
+        shape=$(echo "$line" | sed 's/.*"shape":\[\([^]]*\)\].*/\1/; s/,/, /g')
+        [ $layer != file ] || shape=$shape,
+        head -c 128 layer.npy | grep -qaF "'fortran_order': False, 'shape': ($shape), }"
+        case $line in *'"u8"'*) type='|u1' ;; *) type='<f4' ;; esac
+        head -c 128 layer.npy | grep -qaF "'descr': '$type'"
+        echo "$line" | grep -q "\"sha256\":\"$(tail -c +129 layer.npy | sha256sum | cut -c1-64)\""
+        "$minisim" trace --dump $layer 1.ppm | cmp - layer.npy
+    done
+    expect 2 "$minisim" trace --dump block.3.expnd -o none 1.ppm
+    grep -q 'no layer block.3.expnd; did you mean block.3.expand; .* lists them$' "$err"
+    expect 2 "$minisim" trace --dump nothing -o none 1.ppm
+    refute grep 'did you mean' "$err"
+    expect 2 "$minisim" trace --dump head --against lines 1.ppm
+    [ ! -e none ]
+    nothing_left
+}
+
+against() {
+    picture 1.ppm 1; picture 2.ppm 2
+    expect 0 "$minisim" trace --cpu reference 1.ppm
+    cp "$out" lines
+    for cpu in $("$minisim" info | sed -n 's/^  kernels *//p' | tr -d ,); do
+        expect 0 "$minisim" trace --cpu $cpu --against lines 1.ppm
+        grep -q '^equal: all 5[0-9] lines' "$out"
+    done
+    expect 0 "$minisim" trace --against - 1.ppm <lines
+    expect 0 "$minisim" trace --against <(cat lines) 1.ppm
+    expect 10 "$minisim" trace --against lines 2.ppm
+    grep -q '^differs: file first; ' "$out"
+    expect 10 "$minisim" trace --against lines --roi 0,0,4,4 1.ppm
+    grep -q '^differs: resized first; ' "$out"
+    expect 10 "$minisim" trace --against lines --resample bicubic 1.ppm
+    grep -q '^differs: the weights, ' "$out"
+    grep -q "there  $(sed -n '1s/.*"embedding_id":"\([0-9a-f]*\)".*/\1/p' lines)\$" "$out"
+    for layer in decoded input block.3.expand embedding; do
+        sed "/\"$layer\"/s/\"sha256\":\"..../\"sha256\":\"beef/" lines >other
+        expect 10 "$minisim" trace --against other -o verdict 1.ppm
+        grep -q "^differs: $layer first; " verdict
+        grep -q "^  here   $(sed -n "/\"$layer\"/s/.*\"sha256\":\"\([0-9a-f]*\)\".*/\1/p" lines) " verdict
+        grep -q "^  there  beef" verdict
+    done
+    sed '5s/"shape":\[/&1,/' lines >other
+    expect 10 "$minisim" trace --against other 1.ppm
+    # What is no trace, or not of these layers.
+    : >empty; echo text >text; yes | head -c 2000000 >long; printf '{"schema":1,\0' >zero
+    head -20 lines >cut; head -c 5000 lines >torn; sed 5d lines >gap; { cat lines; echo more; } >more
+    sed 's/"schema":1/"schema":2/' lines >new; sed '1s/"embedding_id":"./&x/' lines >id
+    sed $'7s/"layer":"/&\e[2J/' lines >escape
+    for name in empty text long zero cut torn gap more new id escape . nowhere; do
+        expect 1 "$minisim" trace --against $name -o none 1.ppm
+        lines 1 "$err"
+        grep -q "^minisim: $name: " "$err"
+        refute grep $'\e' "$err"
+        [ ! -e none ]
+    done
+    expect 2 "$minisim" trace --against - - <lines
+    expect 2 "$minisim" trace --against lines -o lines 1.ppm
+    nothing_left
+}
+
+selftest() {
+    expect 0 "$minisim" selftest
+    tables=$("$minisim" info | sed -n 's/^  kernels *//p' | tr -d ,)
+    for cpu in $tables; do
+        for what in pixels input layers 'embedding, 1 thread' 'embedding, 3 threads'; do
+            grep -q "^ok  *$cpu  *$what\$" "$out"
+        done
+    done
+    lines $((5 * $(echo $tables | wc -w) + 1)) "$out"
+    tail -1 "$out" | grep -q '^passed: '
+    expect 0 "$minisim" selftest --json
+    grep -q '^{"schema":1,"version":"[0-9.]*","numerics":[0-9]*,"checks":\[{"cpu":"reference","check":"pixels","name":"squares","sha256":"[0-9a-f]*","passed":true},.*\],"passed":true}$' "$out"
+    # It can fail: another digest of a layer in the program, another of the embedding.
+    layer=$(tr '{' '\n' <"$out" | sed -n 's/.*"name":"block.5.expand","sha256":"\(........\).*/\1/p' | head -1)
+    sed "s/$layer/0badd1ce/" "$minisim" >other
+    chmod +x other
+    expect 10 ./other selftest
+    grep -q "^differs  reference  layers: first block.5.expand, $layer... and not 0badd1ce...\$" "$out"
+    grep -q '^ok  *reference  *input$' "$out"
+    tail -1 "$out" | grep -q '^differs: '
+    expect 10 ./other selftest --json
+    grep -q '"block.5.expand","sha256":"[0-9a-f]*","passed":false}.*,"passed":false}$' "$out"
+    expect 2 "$minisim" selftest 1.ppm
+}
+
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
     pictures='--threads --preprocessed --roi --no-orientation --background
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
-    for verb in embed compare info bench; do
+    for verb in embed compare classify info bench trace selftest; do
         case $verb in
         embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
-        compare) options="$shared $pictures --metric --matrix --vectors --ids --query --format --json" ;;
+        compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
+                          --format --json" ;;
+        classify) options="$shared $pictures -k, --top --labels --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
+        selftest) options='--format --json' ;;
+        trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
         cp "$out" help
@@ -435,9 +616,55 @@ help() {
     expect 0 "$minisim" --help
     for word in MINISIM_WEIGHTS share/minisim 'Exit status' 130; do grep -q "$word" "$out"; done
     expect 0 "$minisim" -h
-    for verb in embed compare info help; do grep -q "^  $verb " "$out"; done
+    for verb in embed compare info trace help; do grep -q "^  $verb " "$out"; done
     expect 0 "$minisim" --version
     grep -q '^minisim [0-9]' "$out"
+}
+
+# options_of: the options in a verb's help, each behind the number of its table.
+options_of() {
+    awk '/^$/ { table += used; used = 0 }
+         /^ +(-., )?--[a-z]/ { used = 1; sub(/^ +/, ""); sub(/  .*/, ""); print table + 0, $0 }'
+}
+
+# options_below PATTERN: the options that the manual page explains in sections of such titles.
+options_below() {
+    awk -v title="$1" '/^\.SH/ || (/^\.SS/ && title !~ /SH/) { inside = $0 ~ title }
+        inside && last == ".TP" && sub(/^\.B -/, "-") { print }
+        { last = $0 }' page
+}
+
+# minisim.1 says what --help says: the verbs, each with its usage and its own options, and the shared ones.
+manual_page() {
+    sed 's/\\-/-/g; s/\\f[A-Z]//g' "$manual" >page
+    grep -q "^\.TH MINISIM 1 \"\" \"$("$minisim" --version | cut -d' ' -f1,2)\"" page
+    : >usages; : >shared
+    for verb in $("$minisim" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -vx help); do
+        "$minisim" $verb --help >help
+        head -1 help | sed 's/^Usage: /.SS /' >>usages
+        options_of <help >options
+        sed -n 's/^0 //p' options | cmp - <(options_below "^\\.SS minisim $verb( |\$)")
+        sed -n 's/^[1-9] //p' options >>shared
+    done
+    grep '^\.SS minisim' page | cmp - usages
+    sort -u shared | cmp - <(options_below '^\.SH OPTIONS' | sort)
+    for status in $("$minisim" --help | grep -A3 '^Exit status' | grep -o '[;:] [0-9]*' | tr -d ';: '); do
+        grep -A1 '^\.TP' page | grep -qx "$status"
+    done
+    if command -v groff >/dev/null; then
+        groff -man -Tutf8 -ww "$manual" 2>said >/dev/null
+        [ ! -s said ]
+    fi
+}
+
+the_build() {
+    expect 0 "$minisim" --version --json
+    lines 1 "$out"
+    commit=unknown
+    [ ! -e "$root/.git" ] || commit=$(git -C "$root" rev-parse HEAD || echo unknown)
+    grep -q "^{\"schema\":1,\"version\":\"[0-9.]*\",\"numerics\":[0-9]*,\"commit\":\"$commit\(-dirty\)\{0,1\}\",\"compiler\":\"[^\"]*[0-9.]*\",\"target\":\"[^\"]*\",\"flags\":\".*-ffp-contract=off.*\",\"kernels\":\[\"reference\".*\],\"default_weights_sha256\":\"$(sha256sum "$root/weights/minisim-default.msw" | cut -c1-64)\"}\$" "$out"
+    refute grep "$root" "$out"
+    expect 2 "$minisim" --version --jsn
 }
 
 wrong_usage() {
@@ -481,7 +708,7 @@ wrong_usage() {
     expect 2 "$minisim" embed -dash.ppm
     grep -q 'say ./-dash.ppm or -- before it' "$err"
     expect 1 "$minisim" embed --max-memory 100 1.ppm
-    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100$' "$err"
+    grep -q 'reading this file takes [0-9]* bytes of memory, more than the limit of 100 (max-memory)$' "$err"
     echo '<svg>' >a.svg
     expect 1 "$minisim" embed a.svg
     grep -q 'this is an SVG file' "$err"
@@ -509,7 +736,7 @@ disk_full() {
         expect 4 "$minisim" embed --format $f -o /dev/full 1.ppm
         grep -q '^minisim: /dev/full: No space left on device$' "$err"
     done
-    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' info --help; do
+    for arguments in 'embed 1.ppm' 'embed --format npy 1.ppm' 'compare 1.ppm 2.ppm' 'compare --why --json 1.ppm 2.ppm' info --help; do
         expect 4 bash -c 'exec "$@" >/dev/full' - "$minisim" $arguments
         grep -q '^minisim: standard output: No space left on device$' "$err"
         lines 1 "$err"
@@ -708,9 +935,16 @@ check 'compare: 782 vectors with each other' many_rows
 check 'compare: an interrupt ends a long matrix' interrupted_matrix
 check 'compare: pictures' pictures_compared
 check 'compare: folders and lists' compared_folders
+check 'compare: --why' explained
 check 'info' info
 check 'bench' bench
+check 'trace: from the file to the embedding' trace
+check 'trace --dump' dump
+check 'trace --against' against
+check 'selftest passes, and can fail' selftest
 check 'help mentions each option' help
+check 'the manual page says what --help says' manual_page
+check '--version --json says which build this is' the_build
 check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full

@@ -3,7 +3,6 @@
  * table or the fastest: a line each of embedding id and SHA-256 of the embedding (little-endian
  * f32). The same lines on every machine (tools/check_targets).
  */
-#include "base/bytes.h"
 #include "base/sha256.h"
 #include "minisim.h"
 #include "support.h"
@@ -34,11 +33,7 @@ static minisim_status embed(const minisim_model *model, float *embedding, char i
 static void hash_floats(const float *values, size_t count, char hex[65]) {
     struct ms_sha256 hash;
     ms_sha256_start(&hash);
-    for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[4];
-        ms_store_f32(bytes, values[i]);
-        ms_sha256_add(&hash, bytes, sizeof bytes);
-    }
+    ms_sha256_add_floats(&hash, values, count);
     ms_sha256_finish(&hash, hex);
 }
 

@@ -96,6 +96,9 @@ static void list_layers(struct list *list, const struct recipe *recipe) {
     uint32_t last = recipe->width > 1 ? channels_of(recipe->width, 1280) : 1280;
     add_layer(list, recipe, "head",
               (struct tensor){.rank = 2, .shape = {last, in}, .range = sqrt(6.0 / in)});
+    if (recipe->classes)
+        add_layer(list, &(struct recipe){.type = recipe->type}, "classifier",
+                  (struct tensor){.rank = 2, .shape = {recipe->classes, last}, .range = 0.1});
 }
 
 static size_t elements(const struct tensor *t) {

@@ -17,6 +17,7 @@ struct recipe {
     uint32_t type;     /* of the weights: 0 f32, 1 f16, 2 i8 */
     bool batch_norm;   /* else biases */
     bool expand_first; /* block 0 has an expansion layer, t = 1 */
+    uint32_t classes;  /* of a classifier; 0: without. The other tensors are the same */
 };
 
 /* A whole weights file (weights/FORMAT.md) of the paper's 17 blocks, with random weights of

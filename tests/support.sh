@@ -2,6 +2,8 @@
 # expect, refute, pictures. They end with `finish`.
 export LC_ALL=C
 program=$(readlink -f "${1:?usage: $0 PROGRAM}")
+root=$(readlink -f "$(dirname "$0")/..")
+manual=$root/minisim.1
 jpeg=$(readlink -f "$(dirname "$0")/pictures/cli-small.jpg")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/minisim-cli-XXXXXX") || exit 1
 trap 'chmod -R u+rwx "$dir"; rm -rf "$dir"' EXIT

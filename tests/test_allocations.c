@@ -120,8 +120,36 @@ static void from_files(void **state) {
     }
 }
 
+/* What a context does not need of memory handed over serves its pictures, as long as it lasts; the
+ * numbers are the same. */
+static void from_lent_memory(void **state) {
+    (void)state;
+    static const char path[] = "tests/pictures/progressive.jpg";
+    static float expected[dimension];
+    size_t bytes;
+    assert_int_equal(minisim_embed_file(context, path, NULL, expected), MINISIM_OK);
+    assert_int_equal(minisim_context_size(model, NULL, &bytes, NULL), MINISIM_OK);
+    for (size_t more = 0; more <= 1 << 20; more += 16 + more) {
+        minisim_context_options options = {.size = sizeof options, .memory_size = bytes + more};
+        minisim_context *lent;
+        options.memory = aligned_alloc(64, (bytes + more + 63) / 64 * 64);
+        assert_non_null(options.memory);
+        assert_int_equal(minisim_context_open(model, &options, &lent, NULL), MINISIM_OK);
+        allocations = others = frees = 0;
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(minisim_embed_file(lent, path, NULL, got), MINISIM_OK);
+            assert_memory_equal(got, expected, sizeof got);
+        }
+        assert_int_equal(allocations, frees);
+        assert_int_equal(allocations == 0, more > 40000);
+        minisim_context_close(lent);
+        free(options.memory);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(from_pixels), cmocka_unit_test(from_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_pixels), cmocka_unit_test(from_files),
+                                       cmocka_unit_test(from_lent_memory)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -42,9 +42,11 @@ static void nesting_has_commas(void **state) {
     ms_json_close(&s.json, ']');
     ms_json_count(&s.json, "most", UINT64_MAX);
     ms_json_text(&s.json, "none", NULL);
+    ms_json_bool(&s.json, "yes", true);
+    ms_json_bool(&s.json, "no", false);
     ms_json_close(&s.json, '}');
     close_sink(&s, "{\"schema\":1,\"empty\":[],\"list\":[0.1,0.1,{}],"
-                   "\"most\":18446744073709551615,\"none\":null}");
+                   "\"most\":18446744073709551615,\"none\":null,\"yes\":true,\"no\":false}");
 }
 
 static void strings_are_escaped(void **state) {

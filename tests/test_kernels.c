@@ -3,6 +3,7 @@
  * double. Outputs stand between guard values, inputs at the very end of their memory, so that a
  * kernel that reads or writes past its shape is found (by the guards, or by the address sanitizer).
  */
+#include "base/crc.h"
 #include "base/fma.h"
 #include "kernels/kernels.h"
 
@@ -382,6 +383,27 @@ static void fma_emulation(void **state) {
     }
 }
 
+/* Lengths around those at which the way of summing changes, whole and in two calls. */
+static void checksums(void **state) {
+    (void)state;
+    enum { most = 10000 };
+    uint8_t *bytes = malloc(most);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < most; i++)
+        bytes[i] = (uint8_t)next_random();
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        assert_int_equal((*t)->crc32c(0, "123456789", 9), 0xe3069283); /* RFC 3720's polynomial */
+        for (size_t size = 0; size <= most; size += size % 3072 < 20 ? 1 : 61) {
+            const uint8_t *at = bytes + most - size;
+            uint32_t expected = ms_crc32c(0, at, size), half = (*t)->crc32c(0, at, size / 2);
+            if ((*t)->crc32c(0, at, size) != expected ||
+                (*t)->crc32c(half, at + size / 2, size - size / 2) != expected)
+                fail_msg("%s: the checksum of %zu bytes", (*t)->name, size);
+        }
+    }
+    free(bytes);
+}
+
 static void choosing(void **state) {
     (void)state;
     assert_ptr_equal(ms_kernels_choose("reference"), &ms_kernels_reference);
@@ -400,6 +422,7 @@ int main(void) {
         cmocka_unit_test(choosing),          cmocka_unit_test(fma_emulation),
         cmocka_unit_test(pointwise_awkward), cmocka_unit_test(pointwise_real),
         cmocka_unit_test(residual_in_place), cmocka_unit_test(depthwise_shapes),
+        cmocka_unit_test(checksums),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
 /*
  * The network: planned, fused and streamed on every table, bit for bit what it gives a layer at a
- * time with whole tensors on the reference; and its memory.
+ * time with whole tensors on the reference; its memory; and the classifier.
  */
+#include "base/bytes.h"
 #include "net/run.h"
 #include "support.h"
 
+#include <fenv.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -139,10 +142,88 @@ static void memory_of_the_plan(void **state) {
     free(file);
 }
 
+/* The chain of src/NUMBERS.md, from the file's last two tensors: the f32 bias and weight. */
+static void expected_logits(const uint8_t *file, size_t size, size_t classes, size_t n,
+                            const float *embedding, float *logits) {
+    const uint8_t *weights = file + size - 4 * classes * n;
+    const uint8_t *bias = weights - (4 * classes + 63) / 64 * 64;
+    for (size_t o = 0; o < classes; o++) {
+        logits[o] = ms_load_f32(bias + 4 * o);
+        for (size_t k = 0; k < n; k++)
+            logits[o] = fmaf(embedding[k], ms_load_f32(weights + 4 * (o * n + k)), logits[o]);
+    }
+}
+
+/* On every table, into memory that just suffices, in the worst environment, which stays. */
+static void classes_of(uint32_t classes) {
+    size_t size;
+    struct recipe recipe = {.width = 0.35, .input_size = 32, .classes = classes};
+    uint8_t *file = make_weights(&recipe, &size);
+    float embedding[1280], *expected = calloc(classes, sizeof *expected);
+    float *logits = malloc(classes * sizeof *logits);
+    uint64_t seed = classes;
+    assert_non_null(expected);
+    assert_non_null(logits);
+    for (size_t i = 0; i < 1280; i++)
+        embedding[i] = (float)next_random(&seed) / 0x1p31f * 6;
+    expected_logits(file, size, classes, 1280, embedding, expected);
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++) {
+        minisim_model_options options = {.size = sizeof options, .cpu = (*t)->name};
+        minisim_model *model;
+        assert_int_equal(minisim_model_open_memory(file, size, &options, &model, NULL), MINISIM_OK);
+        assert_int_equal(minisim_model_classes(model), classes);
+        memset(logits, 0xff, classes * sizeof *logits);
+        fesetround(FE_UPWARD);
+        minisim_status status = minisim_classify(model, embedding, logits);
+        int rounding = fegetround();
+        fesetround(FE_TONEAREST);
+        assert_int_equal(status, MINISIM_OK);
+        assert_int_equal(rounding, FE_UPWARD);
+        assert_memory_equal(logits, expected, classes * sizeof *logits);
+        assert_int_equal(minisim_classify(model, NULL, logits), MINISIM_BAD_ARGUMENT);
+        assert_int_equal(minisim_classify(model, embedding, NULL), MINISIM_BAD_ARGUMENT);
+        minisim_model_close(model);
+    }
+    free(logits);
+    free(expected);
+    free(file);
+}
+
+static void classifier(void **state) {
+    (void)state;
+    static const uint32_t counts[] = {1, 5, 16, 63, 65, 1001};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        classes_of(counts[i]);
+}
+
+/* It is no part of what an embedding depends on. */
+static void same_embedding_id(void **state) {
+    (void)state;
+    char id[2][65];
+    for (uint32_t i = 0; i < 2; i++) {
+        size_t size;
+        struct recipe recipe = {.width = 0.35, .input_size = 32, .classes = 9 * i};
+        uint8_t *file = make_weights(&recipe, &size);
+        minisim_model *model;
+        minisim_context *context;
+        float value = 0;
+        assert_int_equal(minisim_model_open_memory(file, size, NULL, &model, NULL), MINISIM_OK);
+        assert_int_equal(minisim_context_open(model, NULL, &context, NULL), MINISIM_OK);
+        assert_int_equal(minisim_context_embedding_id(context, id[i]), MINISIM_OK);
+        if (i == 0)
+            assert_int_equal(minisim_classify(model, &value, &value), MINISIM_BAD_ARGUMENT);
+        minisim_context_close(context);
+        minisim_model_close(model);
+        free(file);
+    }
+    assert_string_equal(id[0], id[1]);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_size), cmocka_unit_test(every_width),
-                                       cmocka_unit_test(large_pictures),
-                                       cmocka_unit_test(memory_of_the_plan)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size),     cmocka_unit_test(every_width),
+        cmocka_unit_test(large_pictures), cmocka_unit_test(memory_of_the_plan),
+        cmocka_unit_test(classifier),     cmocka_unit_test(same_embedding_id)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

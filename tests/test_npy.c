@@ -64,6 +64,18 @@ static void header_is_numpys(void **state) {
     assert_int_equal(header[sizeof header - 1], '\n');
     ms_npy_header(UINT64_MAX, UINT64_MAX, header);
     assert_int_equal(header[sizeof header - 1], '\n');
+    static const char one[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (7,), } ";
+    ms_npy_array_header("|u1", 1, (const uint64_t[]){7}, header);
+    assert_memory_equal(header + 10, one, sizeof one - 1);
+    static const char three[] = /* as long as it may be */
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999999, "
+        "9999999999999999999, 10000000000000000000), }";
+    ms_npy_array_header(
+        "<f4", 3,
+        (const uint64_t[]){9999999999999999999u, 9999999999999999999u, 10000000000000000000u},
+        header);
+    assert_memory_equal(header + 10, three, sizeof three - 1);
+    assert_int_equal(header[sizeof header - 1], '\n');
 }
 
 static void what_is_written_is_read(void **state) {

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,30 @@ static void numbers_read_back(void **state) {
             double back = strtod(ms_double_text(d, text), NULL);
             assert_memory_equal(&back, &d, sizeof d);
         }
+    }
+}
+
+/* What printf and strtof find, from few digits to many: of numbers as embeddings have them, of such
+ * with few digits, and of neighbours of powers of ten. */
+static void floats_print_as_printf(void **state) {
+    uint64_t random = 1;
+    char text[MS_NUMBER_SIZE], expected[MS_NUMBER_SIZE];
+    (void)state;
+    for (int i = 0; i < 60000; i++) {
+        uint64_t bits = next_random(&random);
+        uint32_t usual = (uint32_t)(0x38000000 + bits % 0x12000000), few = (uint32_t)(bits % 2000);
+        float value = (float)few / 1000;
+        if (i % 3 == 0)
+            memcpy(&value, &usual, sizeof value);
+        if (i % 3 == 1)
+            value = nextafterf(powf(10, (float)(few % 12) - 5), few & 1 ? 0 : 1e9f);
+        int digits = 1;
+        do
+            snprintf(expected, sizeof expected, "%.*g", digits, (double)value);
+        while (strtof(expected, NULL) != value && ++digits < 10);
+        if (digits < 6) /* such are never printed with an exponent */
+            snprintf(expected, sizeof expected, "%.6g", (double)value);
+        assert_string_equal(ms_float_text(value, text), expected);
     }
 }
 
@@ -176,10 +201,10 @@ static void near_words_are_found(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_print_short),       cmocka_unit_test(doubles_print_short),
-        cmocka_unit_test(numbers_read_back),        cmocka_unit_test(counts_have_commas),
-        cmocka_unit_test(counts_are_read_strictly), cmocka_unit_test(utf8_is_told_from_bytes),
-        cmocka_unit_test(names_fill_one_line),      cmocka_unit_test(quotes_are_read_strictly),
-        cmocka_unit_test(near_words_are_found)};
+        cmocka_unit_test(numbers_read_back),        cmocka_unit_test(floats_print_as_printf),
+        cmocka_unit_test(counts_have_commas),       cmocka_unit_test(counts_are_read_strictly),
+        cmocka_unit_test(utf8_is_told_from_bytes),  cmocka_unit_test(names_fill_one_line),
+        cmocka_unit_test(quotes_are_read_strictly), cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,9 @@ static size_t size;
 static int make_file(void **state) {
     (void)state;
     file = make_weights(
-        &(struct recipe){.width = 0.35, .input_size = 32, .type = 2, .batch_norm = true}, &size);
+        &(struct recipe){
+            .width = 0.35, .input_size = 32, .type = 2, .batch_norm = true, .classes = 11},
+        &size);
     changed = malloc(size + 64);
     return changed ? 0 : -1;
 }
@@ -65,6 +67,7 @@ static void opens(void **state) {
                                     : minisim_model_open_memory(file, size, NULL, &model, &error);
         assert_int_equal(status, MINISIM_OK);
         assert_int_equal(minisim_model_dimension(model), 1280);
+        assert_int_equal(minisim_model_classes(model), 11);
         minisim_model_fact(model, 2, &key, &value);
         assert_string_equal(key, "x-unknown");
         assert_string_equal(value, "kept");
@@ -165,6 +168,9 @@ static void lies_with_a_right_checksum(void **state) {
         {"block.3.depthwise.bn.var", 84, 1, "overlaps"},
         {"block.3.depthwise.bn.var", 88, 8, "bytes"},
         {"head.weight", 92, 1, "bytes"},
+        {"classifier.bias", 0, 0x636f6c63, "unknown"},
+        {"classifier.weight", 60, 12, "classifier.weight"},
+        {"classifier.weight", 52, 1, "classifier.weight"},
     };
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         memcpy(changed, file, size);
@@ -185,6 +191,7 @@ static void impossible_values(void **state) {
         {"block.2.project.weight", 0, 0x7f800000, "not finite"}, /* a scale */
         {"block.2.project.weight", 0, 0x7f000000, "block.2.project.weight"},
         {"head.bn.beta", 0, 0x7f7fffff, "could overflow"},
+        {"classifier.bias", 40, 0xff7fffff, "could overflow"},
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         memcpy(changed, file, size);

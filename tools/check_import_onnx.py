@@ -8,6 +8,7 @@ checkpoint in ../shared, written by tf2onnx, is held against ONNX Runtime's outp
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -27,7 +28,7 @@ class Writer:
     """One model; the style says how the usual exporters write each thing."""
 
     def __init__(self, steps, padding="symmetric", epsilon=1e-5, folded=False, clip="input",
-                 pads="conv", nhwc=False, quantised=False, size=64, branch=False):
+                 pads="conv", nhwc=False, quantised=False, size=64, branch=False, head="MatMul"):
         self.nodes, self.constants, self.count = [], [], 0
         self.padding, self.epsilon, self.folded, self.clip = padding, epsilon, folded, clip
         self.pads, self.quantised, self.branch = pads, quantised, branch
@@ -42,9 +43,8 @@ class Writer:
         if clip == "min":
             pooled = self.op("ReduceMean", [x], axes=[2, 3], keepdims=0)
         else:
-            pooled = self.op("Flatten", [self.op("GlobalAveragePool", [x])])
-        classes = self.constant(np.zeros((len(steps[-1].weight), 5), np.float32))
-        self.op("MatMul", [pooled, classes], outputs=["output"])
+            pooled = self.op("GlobalAveragePool", [x])
+        self.head(head, pooled, *sample.classifier(steps, 5))
         shape = [1, size, size, 3] if nhwc else [1, 3, size, size]
         outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 5])]
         if branch:
@@ -64,6 +64,30 @@ class Writer:
         name = name or f"constant_{self.count}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
+
+    def head(self, kind, x, weight, bias):
+        """The classifier: an exporter's usual ways, and some that are none."""
+        if kind == "Conv":  # as Gluon does
+            x = self.op("Conv", [x, self.weight(weight[:, :, None, None], "classes")], kernel_shape=[1, 1])
+            self.op("Reshape", [x, self.constant(np.array([0, -1]))], outputs=["output"])
+            return
+        if kind == "shaped":  # flattened as older versions of torch do
+            size = self.op("Gather", [self.op("Shape", [x]), self.constant(np.int64(0))], axis=0)
+            size = self.op("Unsqueeze", [size, self.constant(np.array([0]))])
+            flat = self.op("Concat", [size, self.constant(np.array([-1]))], axis=0)
+            x = self.op("Reshape", [x, flat])
+        else:
+            x = self.op("Flatten", [x])
+        if kind in ("Gemm", "shaped"):
+            self.op("Gemm", [x, self.constant(weight), self.constant(bias)], outputs=["output"], transB=1)
+            return
+        x = self.op("MatMul", [x, self.constant(np.ascontiguousarray(weight.T))])
+        if kind == "deep":
+            x = self.op("MatMul", [self.op("Relu", [x]), self.constant(np.zeros((5, 5), np.float32))])
+        if kind == "branch":
+            self.op("Sigmoid", [x])
+        x = self.op("Add", [x, self.constant(bias)])
+        self.op("Softmax", [x], outputs=["output"])
 
     def qdq(self, x, scale, zero):
         scale, zero = self.constant(np.float32(scale)), self.constant(np.uint8(zero))
@@ -173,6 +197,13 @@ def check_styles(tap, build, folder):
     check("padding by SAME_UPPER", same, padding="same", epsilon=1e-3, pads="auto")
     check("int8 a channel, QuantizeLinear and DequantizeLinear", steps, quantised=True,
           expected=as_quantised(steps, 1e-5))
+    weight, bias = sample.classifier(steps, 5)
+    for head in ("MatMul", "Gemm", "shaped", "Conv"):
+        Writer(steps, head=head).save(path)
+        sample.check_classifier(tap, f"ONNX, {head}", path, weight, None if head == "Conv" else bias)
+    for head in ("deep", "branch"):
+        Writer(steps, head=head).save(path)
+        sample.check_dropped(tap, f"ONNX, {head}", path, "no single linear layer")
     Writer(steps, branch=True).save(path)
     refused(tap, path, folder, "a detection model names the way out", "--backbone")
     sample.compare(tap, build, folder, "a detection model's backbone", path, steps, ("--backbone",))
@@ -276,6 +307,25 @@ def check_shared(tap, build, folder):
     worst = max(sample.difference(a, b) for a, b in zip(got, expected))
     print(f"# tf2onnx's file against ONNX Runtime: largest difference {worst:.2g} of the largest value")
     tap.check(worst <= 1e-4, "24 embeddings are ONNX Runtime's", run.stderr)
+    if onnx:
+        check_flowers(tap, build, output, got, paths)
+
+
+def check_flowers(tap, build, weights, embeddings, paths):
+    """What the program's classifier says of tf2onnx's file, against the layer as python3-onnx reads it."""
+    source = os.path.join(SHARED, "checkpoints", "mobilenet_v2_0.35_128.onnx")
+    run = sample.export(source, weights, "--keep-classifier")
+    graph = onnx.load(source).graph
+    held = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in graph.initializer}
+    matmul = [n for n in graph.node if n.op_type == "MatMul"][-1]
+    add = [n for n in graph.node if matmul.output[0] in n.input][0]
+    expected = embeddings.astype(np.float64) @ held[matmul.input[1]] + sum(held[i] for i in add.input if i in held)
+    rows = subprocess.run([f"{build}/minisim", "classify", "--json", "--preprocessed", "--weights", weights,
+                           *paths], capture_output=True, check=True).stdout.splitlines()
+    got = np.array([[c["logit"] for c in sorted(json.loads(row)["classes"], key=lambda c: c["class"])]
+                    for row in rows])
+    tap.check(got.shape == (24, 5) and sample.difference(got, expected) <= 1e-5,
+              "24 classifications are python3-onnx's and NumPy's", run.stdout + run.stderr)
 
 
 def main():

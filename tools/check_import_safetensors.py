@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 
+import msw
 import numpy as np
 import sample_network as sample
 from tap import Tap
@@ -123,6 +124,42 @@ def check_others(tap, build, folder, steps):
     refused(tap, path, folder, "a missing tensor is named", "features.9.conv.1.0.weight")
 
 
+def check_heads(tap, folder, steps):
+    """The classifier is kept where it is one linear layer and that is wanted, else dropped, and said."""
+    path, (weight, bias) = os.path.join(folder, "head.safetensors"), sample.classifier(steps)
+    for family in FAMILIES:
+        write_safetensors(path, sample.names_torch(steps, family))
+        sample.check_classifier(tap, f"{family}'s names", path, weight, bias)
+    bare = {n: v for n, v in sample.names_torch(steps, "torchvision").items() if "classifier" not in n}
+    write_safetensors(path, bare | {"head.weight": weight[:, :, None, None]})
+    sample.check_classifier(tap, "a 1 x 1 convolution without a bias", path, weight, None)
+    for what, head, text in (
+            ("nothing there", {}, ""),
+            ("two layers", {"fc1.weight": weight, "fc1.bias": bias, "fc2.weight": weight[:, :10]},
+             "and 1 more: no single linear layer"),
+            ("a weight and another's bias", {"fc.weight": weight, "act.bias": bias}, "no single linear layer"),
+            ("of other values", {"fc.weight": weight[:, 1:], "fc.bias": bias}, "does not take the 1280 values"),
+            ("too many classes", {"fc.weight": np.zeros((4097, 1280), np.float32)}, "more than 4096 classes")):
+        write_safetensors(path, bare | head)
+        sample.check_dropped(tap, what, path, text)
+    write_safetensors(path, bare | {"head.weight": np.zeros((5, 1280, 3, 3), np.float32)})
+    sample.check_dropped(tap, "a 3 x 3 convolution", path, "no single linear layer", backbone=True)
+    output = os.path.join(folder, "head.msw")
+    for what, head, options, text in (
+            ("kept", {"fc.weight": weight, "fc.bias": bias}, ("--keep-classifier",),
+             "classifier    kept, 10 classes: fc.weight [10, 1280]"),
+            ("kept in i8", {"fc.weight": weight}, ("--keep-classifier", "--type", "i8"), "kept, 10 classes"),
+            ("not wanted", {"fc.weight": weight, "fc.bias": bias}, (), "(--keep-classifier keeps it)"),
+            ("two layers", {"a.weight": weight, "b.weight": weight}, ("--keep-classifier",), "no single linear"),
+            ("none", {}, ("--keep-classifier",), "classifier    none in the source")):
+        write_safetensors(path, bare | head)
+        run = sample.export(path, output, *options)
+        good = run.returncode == 0 and text in run.stdout
+        kept = msw.classifier(msw.read(output)) if good else None
+        tap.check(good and (kept is not None) == what.startswith("kept"), f"a classifier: {what}",
+                  run.stdout + run.stderr)
+
+
 def check_torch(tap, build, folder, steps):
     """What torch itself saves, in both of its formats, with the wrappers of training scripts."""
     try:
@@ -198,6 +235,7 @@ def main():
         sample.compare(tap, build, folder, "with an expansion at t = 1", path, expanded)
         check_lies(tap, folder, steps)
         check_others(tap, build, folder, steps)
+        check_heads(tap, folder, steps)
         check_torch(tap, build, folder, steps)
         os.environ["MINISIM"] = os.path.join(build, "minisim")
         check_running(tap, folder, steps)

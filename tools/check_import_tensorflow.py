@@ -61,7 +61,8 @@ def write_counted(target, steps, front="layers/"):
             weight = step.weight.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
             put(file, "depthwise_conv2d" if depthwise else "conv2d", [weight])
             put(file, "batch_normalization", step.norm)
-        file["layers/dense/vars/0"] = np.zeros((1280, 5), np.float32)
+        weight, bias = sample.classifier(steps, 5)
+        file["layers/dense/vars/0"], file["layers/dense/vars/1"] = weight.T, bias
         file["optimizer/vars/0"] = np.zeros(3, np.float32)
 
 
@@ -70,14 +71,17 @@ def check_keras(tap, build, folder, steps):
     tensors = sample.names_tensorflow(steps, "keras")
     write_h5(path, tensors)
     sample.compare(tap, build, folder, "Keras .h5 of weights", path, steps, **KERAS)
-    write_h5(path, tensors | {"predictions/kernel": np.zeros((1280, 9), np.float32)},
+    weight, bias = sample.classifier(steps, 9)
+    write_h5(path, tensors | {"predictions/kernel": weight.T, "predictions/bias": bias},
              "model_weights/mobilenetv2_0.35/", compression="gzip")
     said = sample.compare(tap, build, folder, "Keras .h5 of a model, nested, with gzip", path, steps,
                           **KERAS)
-    tap.check("left out: predictions/kernel [1280, 9]" in said, "its classifier is said", said)
+    tap.check("left out: predictions/bias [9], predictions/kernel [1280, 9]" in said, "its classifier is said", said)
+    sample.check_classifier(tap, "a Keras .h5", path, weight, bias)
     path = os.path.join(folder, "model.weights.h5")
     write_counted(path, steps)
     sample.compare(tap, build, folder, "Keras 3 .weights.h5", path, steps, **KERAS)
+    sample.check_classifier(tap, "a Keras 3 .weights.h5", path, *sample.classifier(steps, 5))
     write_counted(path, steps, "layers/functional/layers/")
     sample.compare(tap, build, folder, "Keras 3 .weights.h5, nested", path, steps, **KERAS)
     weights = io.BytesIO()
@@ -222,13 +226,15 @@ def check_checkpoints(tap, build, folder, steps):
     prefix = os.path.join(folder, "mobilenet.ckpt-10")
     other = sample.names_tensorflow(sample.network(seed=9, **KERAS), "slim")
     averaged = other | {f"{name}/ExponentialMovingAverage": v for name, v in slim.items()}
+    weight, bias = sample.classifier(steps, 7)
     averaged |= {"global_step": np.zeros(1), "MobilenetV2/Conv/weights/RMSProp": np.zeros((3, 3, 3, 16)),
-                 "MobilenetV2/Logits/Conv2d_1c_1x1/weights": np.zeros((1, 1, 1280, 7), np.float32),
-                 "MobilenetV2/Logits/Conv2d_1c_1x1/biases": np.zeros(7, np.float32)}
+                 "MobilenetV2/Logits/Conv2d_1c_1x1/weights": weight.T[None, None],
+                 "MobilenetV2/Logits/Conv2d_1c_1x1/biases": bias}
     write_checkpoint(prefix, averaged, shards=3)
     said = sample.compare(tap, build, folder, "slim's checkpoint, moving averages, three data files",
                           prefix, steps, **KERAS)
     tap.check("moving averages" in said and "Logits" in said, "averages and classifier are said", said)
+    sample.check_classifier(tap, "slim's checkpoint", prefix, weight, bias)
     detection = {"FeatureExtractor/" + name: v for name, v in slim.items()} | {
         "BoxPredictor_0/BoxEncodingPredictor/weights": np.zeros((3, 3, 576, 12), np.float32)}
     write_checkpoint(prefix, detection)

@@ -16,7 +16,7 @@ import numpy as np
 import sample_network as sample
 from tap import Tap
 
-CODES = {"ADD": 0, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6, "RELU6": 21, "PAD": 34,
+CODES = {"ADD": 0, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6, "FULLY_CONNECTED": 9, "RELU6": 21, "RESHAPE": 22, "SOFTMAX": 25, "PAD": 34,
          "MEAN": 40, "MUL": 18, "HARD_SWISH": 117}
 TYPES = {"float32": 0, "float16": 1, "int32": 2, "int8": 9}
 
@@ -79,7 +79,7 @@ class Writer:
     """A model; kind is float32, float16 (constants pass a DEQUANTIZE) or int8 (dynamic range)."""
 
     def __init__(self, steps, padding="same", epsilon=1e-3, kind="float32", fused=True, size=64,
-                 activation="RELU6", branch=False, prepared=False):
+                 activation="RELU6", branch=False, prepared=False, head=None):
         self.tensors, self.buffers, self.operators = [], [{}], []
         self.codes, self.kind, self.fused, self.activation = [], kind, fused, activation
         self.padding, self.epsilon = padding, epsilon
@@ -91,10 +91,23 @@ class Writer:
             x = self.step(step, x, branch)
         axes = self.stored(np.array([1, 2], np.int32), "axes")
         output = self.operator("MEAN", [x, axes], {0: ("b", 0)})
+        if head:
+            output = self.head(head, output, *sample.classifier(steps, 5))
         self.data = FlatBuffer({
             0: ("I", 3), 1: [{0: ("b", min(CODES[c], 127)), 3: ("i", CODES[c])} for c in self.codes],
             2: [{0: self.tensors, 1: np.array([self.input], "<i4"), 2: np.array([output], "<i4"),
                  3: self.operators}], 4: self.buffers}, b"TFL3").data
+
+    def head(self, kind, x, weight, bias):
+        """The classifier, in the two ways that there are; or one with an activation, which is none."""
+        bias, active = self.constant(bias, "bias"), 3 if kind == "active" else 0
+        if kind == "CONV_2D":
+            weight = self.constant(weight[:, None, None], "weight", 0)
+            x = self.operator(kind, [x, weight, bias], {0: ("b", 0), 1: ("i", 1), 2: ("i", 1)})
+            x = self.operator("RESHAPE", [x, self.stored(np.array([1, 5], np.int32), "flat")])
+        else:
+            x = self.operator("FULLY_CONNECTED", [x, self.constant(weight, "weight"), bias], {0: ("b", active)})
+        return self.operator("SOFTMAX", [x])
 
     def tensor(self, shape, kind, name, values=None, quantization=None):
         entry = {0: np.array(shape, "<i4"), 1: ("b", TYPES[kind]), 2: ("I", 0), 3: name.encode()}
@@ -199,6 +212,13 @@ def main():
             write(same, kind=kind)
             sample.compare(tap, build, folder, {"int8": "dynamic range"}.get(kind, kind), path,
                            as_stored(same, 1e-3, kind), padding="same", epsilon=1e-3)
+        weight, bias = sample.classifier(same, 5)
+        for head, kind, limit in (("CONV_2D", "int8", 0.5 / 127), ("FULLY_CONNECTED", "float32", 0),
+                                  ("FULLY_CONNECTED", "float16", 5e-4)):
+            write(same, head=head, kind=kind)
+            sample.check_classifier(tap, f"{head}, {kind}", path, weight, bias, limit)
+        write(same, head="active")
+        sample.check_dropped(tap, "with an activation", path, "no single linear layer")
         write(same, fused=False)
         sample.compare(tap, build, folder, "RELU6 as an operator", path, same, padding="same",
                        epsilon=1e-3)

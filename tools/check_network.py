@@ -6,6 +6,7 @@ photos with PyTorch's, and the program's own ways (tables, threads, batches, res
 Needs MINISIM_SHARED; says so where it is missing.
 """
 
+import bisect
 import glob
 import json
 import os
@@ -23,7 +24,7 @@ LIMIT = 1e-4  # of the largest value
 
 # checkpoint, its reference, input size, options of the export
 NETWORKS = {
-    "tfhub-ptq": ("checkpoints/tf2_mobilenet_v2_1.0_224_ptq.tflite", 224, []),
+    "tfhub-ptq": ("checkpoints/tf2_mobilenet_v2_1.0_224_ptq.tflite", 224, ["--keep-classifier"]),
     "tf1-qat": ("checkpoints/mobilenet_v2_1.0_224_quant.tflite", 224, []),
     "student": ("training/student.pth", 128,
                 ["--input-size", "128", "--geometry", "squash", "--mean", ".5,.5,.5", "--std",
@@ -123,6 +124,21 @@ def check_equal_ways(tap, build, weights, order, size, name):
               f"{name}: PNG photos give the bytes that Pillow's pixels give")
 
 
+def check_classes(tap, build, weights):
+    """ImageNet's classes stand in the order of WordNet's numbers, with which the pictures' names begin: so where the
+    first guesses are right, they ascend with the names. Of guesses without sense, 28 in 196 would (2 sqrt n)."""
+    paths = sorted(glob.glob(shared("pictures", "*.jpg")))[::4]
+    run = subprocess.run([f"{build}/minisim", "classify", "--json", "-k", "1", "--weights", weights, *paths],
+                         capture_output=True, check=True)
+    ends = []  # the smallest last guess of an ascending row of each length
+    for row in run.stdout.splitlines():
+        guess = json.loads(row)["classes"][0]["class"]
+        at = bisect.bisect_left(ends, guess)
+        ends[at : at + 1] = [guess]
+    print(f"# classes of {len(paths)} photographs: {len(ends)} first guesses ascend as their names do")
+    tap.check(len(paths) == 196 and len(ends) >= 0.75 * len(paths), "photographs are of the class in their name")
+
+
 def main():
     tap = Tap()
     if not SHARED:
@@ -139,6 +155,8 @@ def main():
             check_embeddings(tap, build, weights, name, order, size)
             for photo in order[:2] if size == 224 else ():
                 check_layers(tap, build, weights, name, photo, size)
+            if "--keep-classifier" in options:
+                check_classes(tap, build, weights)
             if name != "tf1-qat":
                 check_equal_ways(tap, build, weights, order, size, name)
         default = os.path.join(os.path.dirname(TOOLS), "weights", "minisim-default.msw")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Converts a MobileNetV2 checkpoint into a weights file (.msw) and prints what it found and assumed.
 
-In order: options, the preprocessing that they and the preset give, the model, the report.
+In order: options, the source's network, the preprocessing that they and the preset give, the model, the report.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import re
 import struct
 import sys
+import tempfile
 
 try:
     import numpy  # noqa: F401, only to tell that it is there
@@ -18,6 +19,7 @@ except ModuleNotFoundError:
     sys.exit(4)
 
 import compare_source
+import fetch_source
 import importers
 import msw
 from importers.network import MissingPackage, SourceError, open_source, width
@@ -42,6 +44,12 @@ PRESETS = {
 }
 
 
+# What is fetched by name: whose conventions it follows. It goes to FETCHED unless -o says where.
+FETCHES = {"torchvision": "torchvision-v1", "torchvision-v2": "torchvision-v2"}
+FETCHED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "weights",
+                       "mobilenet_v2-{}.msw")
+
+
 class Usage(Exception):
     """Options that make no sense; the text says why."""
 
@@ -64,14 +72,19 @@ def parse_options():
     parser = argparse.ArgumentParser(
         description="Converts a MobileNetV2 checkpoint into a weights file for minisim. Reads "
                     + importers.FORMATS + ".",
-        epilog="example: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw")
+        epilog="examples: tools/export_weights.py mobilenet_v2-b0353104.pth -o mine.msw; "
+               "tools/export_weights.py --fetch torchvision-v2")
     add = parser.add_argument
-    add("source", metavar="SOURCE")
-    add("-o", "--output", metavar="FILE.msw", required=True)
+    add("source", metavar="SOURCE", nargs="?")
+    add("-o", "--output", metavar="FILE.msw")
+    add("--fetch", choices=FETCHES,
+        help="download the official file, in SOURCE's place (-o: weights/mobilenet_v2-NAME.msw)")
     add("--type", choices=msw.TYPES, default="f32", help="how weights are stored (f32)")
     add("--preset", choices=PRESETS, help="whose conventions the model follows")
     add("--backbone", action="store_true",
         help="take the MobileNetV2 out of a detection or segmentation model")
+    add("--keep-classifier", action="store_true",
+        help="keep the layer that makes classes of an embedding, for minisim classify")
     add("--input-size", type=int, metavar="N", help="side of the input, a multiple of 32")
     add("--geometry", metavar="squash|crop[:S]|pad[:RRGGBB]", help="how a picture becomes square")
     add("--resample", choices=msw.RESAMPLINGS)
@@ -83,7 +96,15 @@ def parse_options():
         help="run the source itself on these pictures and compare (ONNX Runtime, PyTorch, TFLite)")
     add("--fact", type=fact, action="append", default=[], metavar="KEY=VALUE",
         help="kept in the file and shown by `minisim info`, such as licence=MIT")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.source is None) == (options.fetch is None):
+        parser.error("one SOURCE, or --fetch")
+    if options.fetch:
+        options.preset = options.preset or FETCHES[options.fetch]
+        options.output = options.output or FETCHED.format(options.fetch)
+    if options.output is None:
+        parser.error("-o FILE.msw says where to")
+    return options
 
 
 def load(path, backbone):
@@ -149,6 +170,11 @@ def tensors_of(layer, kind):
     return tensors
 
 
+def printable(text):
+    """What a file holds (names of tensors) cannot steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def facts_of(options, network):
     digest = hashlib.sha256()
     for path in network.files or [options.source]:
@@ -156,12 +182,17 @@ def facts_of(options, network):
             while part := file.read(1 << 20):
                 digest.update(part)
     name = os.path.basename(options.source.rstrip("/"))
-    facts = {"source": "".join(c if c.isprintable() else "?" for c in name),
+    facts = {"source": printable(name),
              "source-sha256": digest.hexdigest()}
     if width(network) is not None:
         facts["width"] = f"{width(network):g}"
     facts.update(options.fact)
     return facts
+
+
+def kept_layers(options, network):
+    keeps = options.keep_classifier and network.classifier
+    return network.layers + [network.classifier] if keeps else network.layers
 
 
 def build(options, network, settings):
@@ -172,17 +203,30 @@ def build(options, network, settings):
         resampling=settings["resample"][0], crop_side=crop_side, pad_colour=pad_colour,
         epsilon=settings["epsilon"][0], mean=settings["mean"][0], std=settings["std"][0],
         facts=facts_of(options, network),
-        tensors=[t for layer in network.layers for t in tensors_of(layer, options.type)])
+        tensors=[t for layer in kept_layers(options, network)
+                 for t in tensors_of(layer, options.type)])
+
+
+def classifier_line(options, network):
+    if not network.rest:
+        return "none in the source"
+    if network.classifier is None:
+        return f"left out: {network.rest}"
+    if not options.keep_classifier:
+        return f"left out: {network.rest}  (--keep-classifier keeps it)"
+    return f"kept, {network.classifier.weight.shape[0]:,} classes: {network.rest}"
 
 
 def report(options, network, settings, size):
     found = width(network)
-    print(f"{options.source}: MobileNetV2, width {found if found else 'unknown'}, "
+    name = fetch_source.ADDRESSES[options.fetch] if options.fetch else options.source
+    print(f"{name}: MobileNetV2, width {found if found else 'unknown'}, "
           f"{network.blocks} blocks, embeddings of {network.layers[-1].weight.shape[0]} values")
     folded = "BatchNorm" if any(layer.bn for layer in network.layers) else "BatchNorm folded in"
     print(f"  {'normalisation':<14}{folded}  (the source)")
     strides = "the source" if network.has_graph else "assumed, as the paper has them"
     print(f"  {'strides':<14}2 in the stem and where a stage shrinks  ({strides})")
+    print(f"  {'classifier':<14}{printable(classifier_line(options, network))}")
     for note in network.notes:
         print(f"  {'note':<14}{note}")
     if not any(layer.bn for layer in network.layers):
@@ -194,14 +238,12 @@ def report(options, network, settings, size):
 
 
 def fail(name, cause, status):
-    """One line; what a file holds (names of tensors) cannot steer the terminal."""
-    line = f"export_weights: {name}: {cause}"
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    print(printable(f"export_weights: {name}: {cause}"), file=sys.stderr)
     return status
 
 
-def main():
-    options = parse_options()
+def convert(options):
+    """From options.source to options.output; gives the exit status."""
     try:
         network = load(options.source, options.backbone)
         settings = decide(options, network)
@@ -234,6 +276,21 @@ def main():
             print(f"export_weights: {error}", file=sys.stderr)
             return 4
     return 0
+
+
+def main():
+    options = parse_options()
+    if not options.fetch:
+        return convert(options)
+    address = fetch_source.ADDRESSES[options.fetch]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            options.source = fetch_source.fetch(address, folder)
+            return convert(options)
+    except fetch_source.WrongHash as error:
+        return fail(address, error, 3)
+    except fetch_source.Unable as error:
+        return fail(address, f"{error}; get it by other means and name the file as SOURCE", 4)
 
 
 if __name__ == "__main__":

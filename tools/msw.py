@@ -6,8 +6,9 @@
 
 As a module: read(path) and unpack(bytes) give a Model, write(path, model) and pack(model) are the
 way back. Both ways pass through check(), which demands everything that FORMAT.md demands, so no
-Model comes from an invalid file and no invalid file is written. layers(model) describes the network
-and fold(layer, epsilon) gives a layer's weights as the engine uses them.
+Model comes from an invalid file and no invalid file is written. layers(model) describes the network,
+classifier(model) what may follow it, and fold(layer, epsilon) gives a layer's weights as the engine uses
+them.
 
 From the top: the types, checksum, tensors, the network, checks, reading, writing, the command.
 """
@@ -127,6 +128,7 @@ def _crc_table() -> np.ndarray:
 
 
 _TABLE = _crc_table()
+SMALL = 16384  # bytes that a plain loop is done with before lanes are joined
 
 
 def _crc_steps(rows: np.ndarray, remainder: np.ndarray) -> np.ndarray:
@@ -145,18 +147,18 @@ def _apply(operator: np.ndarray, remainder: np.ndarray) -> np.ndarray:
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C of data. The bytes are cut into lanes that run side by side in NumPy; then
-    neighbours are joined, the left one moved over as many zero bytes as the right one is long."""
+    """CRC-32C of data. Much data is cut into lanes that run side by side in NumPy; then neighbours
+    are joined, the left one moved over as many zero bytes as the right one is long."""
     size = len(data)
-    lanes = 1 << max(0, min(12, size.bit_length() // 2))
-    length = -(-max(size, 4) // lanes)
-    length = max(length, 4) if lanes == 1 else length
+    if size < SMALL:
+        table, remainder = _TABLE.tolist(), 0xFFFFFFFF
+        for byte in data:
+            remainder = table[(remainder ^ byte) & 0xFF] ^ (remainder >> 8)
+        return remainder ^ 0xFFFFFFFF
+    lanes = 1 << min(12, size.bit_length() // 2)
+    length = -(-size // lanes)
     padded = np.zeros(lanes * length, np.uint8)
     padded[padded.size - size:] = np.frombuffer(data, np.uint8)
-    if size < 4:
-        remainder = np.full(1, 0xFFFFFFFF, np.uint32)
-        rows = np.frombuffer(data, np.uint8).reshape(-1, 1)
-        return int(_crc_steps(rows, remainder)[0]) ^ 0xFFFFFFFF
     # Zeros in front change nothing when the remainder starts at 0; the start value 0xFFFFFFFF is
     # the same as inverting the first four bytes.
     padded[padded.size - size:][:4] ^= 0xFF
@@ -268,8 +270,8 @@ class _Queue:
         return Layer(name, weight, bias, bn)
 
 
-def layers(model: Model) -> list:
-    """The network's layers in the order in which a picture passes them; refuses what is none."""
+def _layers(model: Model) -> tuple:
+    """The network's layers, and the classifier or None; refuses what is none."""
     queue = _Queue(model.tensors)
     found = [queue.take_layer("stem", (None, 3, 3, 3))]
     channels = found[0].weight.shape[0]
@@ -292,9 +294,23 @@ def layers(model: Model) -> list:
     if index == 0:
         queue.take("block.0.depthwise.weight")
     found.append(queue.take_layer("head", (None, channels)))
+    follows = None
+    if queue.next_name().startswith("classifier."):
+        follows = queue.take_layer("classifier", (None, found[-1].weight.shape[0]))
     if queue.next_name():
-        raise FormatError(f"{queue.next_name()}: no tensor may follow head.weight")
-    return found
+        raise FormatError(f"{queue.next_name()}: no tensor may follow "
+                          f"{(follows or found[-1]).weight.name}")
+    return found, follows
+
+
+def layers(model: Model) -> list:
+    """The network's layers in the order in which a picture passes them, as far as the embedding."""
+    return _layers(model)[0]
+
+
+def classifier(model: Model) -> "Layer | None":
+    """What makes classes of an embedding, where the file holds it."""
+    return _layers(model)[1]
 
 
 # -- Checks --------------------------------------------------------------------------------------
@@ -381,13 +397,13 @@ def check(model: Model) -> None:
     _check_facts(model.facts)
     if not MIN_TENSORS <= len(model.tensors) <= MAX_TENSORS:
         raise FormatError(f"{len(model.tensors)} tensors, expected {MIN_TENSORS} to {MAX_TENSORS}")
-    found = layers(model)
+    found, follows = _layers(model)
     product = math.prod(layer.stride for layer in found)
     if model.input_size % product:
         raise FormatError(f"input size {model.input_size} is no multiple of {product}, "
                           "the product of all strides")
     _check_values(model)
-    _check_sums(model, found)
+    _check_sums(model, found + [follows] if follows else found)
 
 
 # -- Reading -------------------------------------------------------------------------------------

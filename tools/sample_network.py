@@ -198,6 +198,32 @@ def compare(tap, build, folder, what, source, steps, options=(), size=64, paddin
     return run.stdout
 
 
+# ---- the classifier ------------------------------------------------------------------------------
+
+
+def classifier(steps, classes=10):
+    """(weight [classes, values], bias) of what may follow the network."""
+    random = np.random.default_rng(classes)
+    return (random.normal(0, 0.1, (classes, len(steps[-1].weight))).astype(np.float32),
+            random.normal(0, 1, classes).astype(np.float32))
+
+
+def check_classifier(tap, what, source, weight, bias, limit=0):
+    """The importer finds this classifier, to `limit` of the largest value; bias None: it has none."""
+    found = export_weights.load(source, False)
+    layer = found.classifier
+    good = layer is not None and layer.weight.shape == weight.shape and (layer.bias is None) == (bias is None)
+    good = good and np.abs(layer.weight - weight).max() <= limit * np.abs(weight).max()
+    good = good and (bias is None or np.abs(layer.bias - bias).max() <= limit * np.abs(bias).max())
+    tap.check(good, f"the classifier of {what}", found.rest)
+
+
+def check_dropped(tap, what, source, text, backbone=False):
+    """What follows is no classifier that can be kept, which is said."""
+    found = export_weights.load(source, backbone)
+    tap.check(found.classifier is None and text in found.rest, f"no classifier: {what}", found.rest)
+
+
 # ---- names ---------------------------------------------------------------------------------------
 
 
@@ -236,8 +262,7 @@ def names_torch(steps, family):
             tensors[f"{norm}.{part}"] = values
         tensors[f"{norm}.num_batches_tracked"] = np.array(1000, np.int64)
     head = "classifier.1" if family == "torchvision" else "classifier"
-    tensors[f"{head}.weight"] = np.zeros((10, len(steps[-1].weight)), np.float32)
-    tensors[f"{head}.bias"] = np.zeros(10, np.float32)
+    tensors[f"{head}.weight"], tensors[f"{head}.bias"] = classifier(steps)
     return tensors
 
 

@@ -18,12 +18,13 @@ static void *bytes_of(struct ms_block *block) {
     return block + 1;
 }
 
-static struct ms_block *block_of(void *bytes) {
-    return (struct ms_block *)bytes - 1;
-}
-
 void ms_arena_open(struct ms_arena *arena, size_t limit) {
     *arena = (struct ms_arena){.limit = limit};
+}
+
+void ms_arena_lend(struct ms_arena *arena, void *memory, size_t size) {
+    arena->lent = memory;
+    arena->lent_size = size;
 }
 
 static bool within_limit(struct ms_arena *arena, size_t size) {
@@ -34,15 +35,44 @@ static bool within_limit(struct ms_arena *arena, size_t size) {
     return false;
 }
 
+/* What a block takes of lent memory, so that the next one is aligned, too. */
+static size_t lent_bytes(size_t size) {
+    return (sizeof(struct ms_block) + size + 15) / 16 * 16;
+}
+
+/* Zeroed memory for a block: lent, behind the blocks that are there, or else the system's. */
+static struct ms_block *take_memory(struct ms_arena *arena, size_t size) {
+    struct ms_block *block;
+    if (size <= arena->lent_size && lent_bytes(size) <= arena->lent_size - arena->lent_used) {
+        block = (struct ms_block *)(void *)(arena->lent + arena->lent_used);
+        arena->lent_used += lent_bytes(size);
+        return memset(block, 0, lent_bytes(size));
+    }
+    block = calloc(1, sizeof *block + size);
+    if (block)
+        ms_wish_huge_pages(block, sizeof *block + size);
+    return block;
+}
+
+/* Lent memory can be used again once all behind it is free. */
+static void give_memory(struct ms_arena *arena, struct ms_block *block) {
+    const uint8_t *begin = (const uint8_t *)block;
+    if (!arena->lent_size || begin < arena->lent || begin >= arena->lent + arena->lent_size)
+        free(block);
+    else if (begin + lent_bytes(block->size) == arena->lent + arena->lent_used)
+        arena->lent_used -= lent_bytes(block->size);
+    if (!arena->first)
+        arena->lent_used = 0;
+}
+
 void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
     if (!within_limit(arena, size))
         return NULL;
-    struct ms_block *block = calloc(1, sizeof *block + size);
+    struct ms_block *block = take_memory(arena, size);
     if (!block) {
         arena->out_of_memory = true;
         return NULL;
     }
-    ms_wish_huge_pages(block, sizeof *block + size);
     *block = (struct ms_block){.next = arena->first, .size = size};
     if (arena->first)
         arena->first->previous = block;
@@ -56,7 +86,7 @@ void *ms_arena_allocate(struct ms_arena *arena, size_t size) {
 void ms_arena_free(struct ms_arena *arena, void *bytes) {
     if (!bytes)
         return;
-    struct ms_block *block = block_of(bytes);
+    struct ms_block *block = (struct ms_block *)bytes - 1;
     if (block->previous)
         block->previous->next = block->next;
     else
@@ -64,19 +94,7 @@ void ms_arena_free(struct ms_arena *arena, void *bytes) {
     if (block->next)
         block->next->previous = block->previous;
     arena->used -= sizeof *block + block->size;
-    free(block);
-}
-
-void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size) {
-    if (!bytes)
-        return ms_arena_allocate(arena, size);
-    void *grown = ms_arena_allocate(arena, size);
-    if (!grown)
-        return NULL;
-    size_t old = block_of(bytes)->size;
-    memcpy(grown, bytes, old < size ? old : size);
-    ms_arena_free(arena, bytes);
-    return grown;
+    give_memory(arena, block);
 }
 
 void ms_arena_close(struct ms_arena *arena) {
@@ -95,7 +113,7 @@ minisim_status ms_arena_require(const struct ms_arena *arena, uint64_t bytes, co
         return MINISIM_OK;
     return ms_fail(error, MINISIM_BAD_PICTURE,
                    "%s takes %llu bytes of memory, more than the limit "
-                   "of %zu",
+                   "of %zu (max-memory)",
                    what, (unsigned long long)bytes + arena->used, arena->limit);
 }
 

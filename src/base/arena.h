@@ -19,15 +19,17 @@ struct ms_arena {
     bool over_limit;        /* an allocation was refused for the limit */
     bool out_of_memory;     /* an allocation was refused by the system */
     struct ms_block *first; /* the blocks in use */
+    uint8_t *lent;          /* memory that is used before the system's */
+    size_t lent_size, lent_used;
 };
 
 void ms_arena_open(struct ms_arena *arena, size_t limit);
 
+/* Lends it memory of the caller's, aligned to 16, to be used before the system's is asked for. */
+void ms_arena_lend(struct ms_arena *arena, void *memory, size_t size);
+
 /* Zeroed bytes aligned to 16, or NULL. */
 void *ms_arena_allocate(struct ms_arena *arena, size_t bytes);
-
-/* As realloc: new bytes are zero; on failure (NULL) the old block stands. */
-void *ms_arena_resize(struct ms_arena *arena, void *bytes, size_t size);
 
 /* Gives one block back; NULL is allowed. */
 void ms_arena_free(struct ms_arena *arena, void *bytes);

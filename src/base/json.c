@@ -98,3 +98,8 @@ void ms_json_count(struct ms_json *json, const char *key, uint64_t value) {
     write_key(json, key);
     fprintf(json->file, "%llu", (unsigned long long)value);
 }
+
+void ms_json_bool(struct ms_json *json, const char *key, bool value) {
+    write_key(json, key);
+    fputs(value ? "true" : "false", json->file);
+}

@@ -29,4 +29,6 @@ void ms_json_float(struct ms_json *json, const char *key, float value);
 void ms_json_double(struct ms_json *json, const char *key, double value);
 void ms_json_count(struct ms_json *json, const char *key, uint64_t value);
 
+void ms_json_bool(struct ms_json *json, const char *key, bool value);
+
 #endif

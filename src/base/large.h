@@ -11,15 +11,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { MS_HUGE_PAGE = 2 * 1024 * 1024 };
+
 /* Bytes aligned to 64, not zeroed, to be given back with free; NULL: the system has none. In huge
  * pages, if what fills the last one up is less than a quarter. */
 static inline void *ms_allocate_large(size_t bytes) {
-    enum { line = 64, huge_page = 2 * 1024 * 1024 };
+    enum { line = 64 };
     size_t lines = (bytes + line - 1) / line * line;
 #ifdef MADV_HUGEPAGE
-    size_t pages = (bytes + huge_page - 1) / huge_page * huge_page;
+    size_t pages = (bytes + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
     if (pages - bytes < bytes / 4) {
-        void *memory = aligned_alloc(huge_page, pages);
+        void *memory = aligned_alloc(MS_HUGE_PAGE, pages);
         if (memory)
             (void)madvise(memory, pages, MADV_HUGEPAGE); /* a wish: without it all works as well */
         return memory;
@@ -31,9 +33,8 @@ static inline void *ms_allocate_large(size_t bytes) {
 /* The same wish for a block that is not touched yet: for what of it fills huge pages. */
 static inline void ms_wish_huge_pages(void *memory, size_t bytes) {
 #ifdef MADV_HUGEPAGE
-    const uintptr_t huge_page = 2 * 1024 * 1024;
-    uintptr_t begin = ((uintptr_t)memory + huge_page - 1) / huge_page * huge_page;
-    uintptr_t end = ((uintptr_t)memory + bytes) / huge_page * huge_page;
+    uintptr_t begin = ((uintptr_t)memory + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
+    uintptr_t end = ((uintptr_t)memory + bytes) / MS_HUGE_PAGE * MS_HUGE_PAGE;
     if (begin < end)
         (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 #else

@@ -24,20 +24,28 @@ static const char MAGIC[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 enum { MOST_HEADER = 65535, CHUNK = 1024 };
 #define UNKNOWN_SIZE UINT64_MAX
 
-void ms_npy_header(uint64_t rows, uint64_t columns, char header[MS_NPY_HEADER_SIZE]) {
-    enum { PREAMBLE = 10 };
+void ms_npy_array_header(const char *type, size_t rank, const uint64_t *shape,
+                         char header[MS_NPY_HEADER_SIZE]) {
+    enum { PREAMBLE = 10, ROOM = MS_NPY_HEADER_SIZE - PREAMBLE };
+    char *text = header + PREAMBLE;
     memset(header, ' ', MS_NPY_HEADER_SIZE);
     memcpy(header, MAGIC, sizeof MAGIC);
     header[6] = 1;
     header[7] = 0;
-    header[8] = MS_NPY_HEADER_SIZE - PREAMBLE;
+    header[8] = ROOM;
     header[9] = 0;
-    int length =
-        snprintf(header + PREAMBLE, MS_NPY_HEADER_SIZE - PREAMBLE,
-                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64 ", %" PRIu64 "), }",
-                 rows, columns);
-    header[PREAMBLE + length] = ' ';
-    header[MS_NPY_HEADER_SIZE - 1] = '\n';
+    int length = snprintf(text, ROOM, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
+    for (size_t i = 0; i < rank; i++)
+        length +=
+            snprintf(text + length, (size_t)(ROOM - length), "%s%" PRIu64, i ? ", " : "", shape[i]);
+    /* Python's tuple of one has a comma. */
+    length += snprintf(text + length, (size_t)(ROOM - length), rank == 1 ? ",), }" : "), }");
+    text[length] = ' ';
+    text[ROOM - 1] = '\n';
+}
+
+void ms_npy_header(uint64_t rows, uint64_t columns, char header[MS_NPY_HEADER_SIZE]) {
+    ms_npy_array_header("<f4", 2, (const uint64_t[]){rows, columns}, header);
 }
 
 void ms_write_floats(FILE *file, const float *values, size_t count) {

@@ -14,6 +14,11 @@ enum { MS_NPY_HEADER_SIZE = 128 };
 /* The header of a file of version 1.0 with `rows` rows of little-endian float32. */
 void ms_npy_header(uint64_t rows, uint64_t columns, char header[MS_NPY_HEADER_SIZE]);
 
+/* The same of any array in rows: a type such as "|u1" or "<f4", 1 to 3 dimensions whose numbers
+ * have 58 digits together at most. */
+void ms_npy_array_header(const char *type, size_t rank, const uint64_t *shape,
+                         char header[MS_NPY_HEADER_SIZE]);
+
 /* Writes floats as little-endian bytes on any machine; check the stream for errors. */
 void ms_write_floats(FILE *file, const float *values, size_t count);
 

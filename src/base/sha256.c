@@ -1,5 +1,7 @@
 #include "base/sha256.h"
 
+#include "base/bytes.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +61,19 @@ void ms_sha256_add(struct ms_sha256 *hash, const void *bytes, size_t size) {
         size -= part;
         if (hash->bytes % 64 == 0)
             compress(hash->state, hash->block);
+    }
+}
+
+void ms_sha256_add_floats(struct ms_sha256 *hash, const float *values, size_t count) {
+    enum { CHUNK = 16 };
+    uint8_t bytes[4 * CHUNK];
+    while (count > 0) {
+        size_t part = count < CHUNK ? count : CHUNK;
+        for (size_t i = 0; i < part; i++)
+            ms_store_f32(bytes + 4 * i, values[i]);
+        ms_sha256_add(hash, bytes, 4 * part);
+        values += part;
+        count -= part;
     }
 }
 

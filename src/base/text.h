@@ -6,6 +6,8 @@
 #ifndef MS_BASE_TEXT_H
 #define MS_BASE_TEXT_H
 
+#include "base/utf8.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +24,6 @@ const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]);
 
 /* Reads decimal digits and nothing else; false: something else, or more than `most`. */
 bool ms_parse_count(const char *text, uint64_t most, uint64_t *value);
-
-/* How many bytes the UTF-8 character at `text` has; 0: it is none, or the end. */
-size_t ms_utf8_size(const char *text);
-bool ms_is_utf8(const char *text);
 
 /*
  * Writes a file's name so that it fills one line and cannot drive a terminal: as it is or, where it

@@ -10,6 +10,7 @@
 #include "net/batch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@ struct item {
 
 struct run {
     const struct ms_sources *sources;
-    const minisim_region *region; /* NULL: the whole picture */
-    uint64_t max_file_size;
+    const minisim_region *region;       /* NULL: the whole picture */
+    uint64_t max_file_size, max_memory; /* for standard input */
     ms_take_row take;
     void *user;
     uint64_t rows;
@@ -110,8 +111,10 @@ static bool fail(const char *name, const char *why) {
     return false;
 }
 
-/* All of standard input, at most `most` bytes. false: it could not be had, which was said. */
-static bool read_input(uint64_t most, void **bytes, size_t *size) {
+/* All of standard input. false: it could not be had, or is beyond a limit, which was said. */
+static bool read_input(const struct run *run, void **bytes, size_t *size) {
+    bool by_memory = run->max_memory < run->max_file_size;
+    uint64_t most = by_memory ? run->max_memory : run->max_file_size;
     size_t capacity = 0;
     long count = 1;
     *bytes = NULL;
@@ -119,6 +122,8 @@ static bool read_input(uint64_t most, void **bytes, size_t *size) {
     while (count > 0 && *size <= most) {
         if (*size == capacity) {
             capacity = capacity ? 2 * capacity : 65536;
+            if (capacity > most)
+                capacity = (size_t)most + 1; /* the byte that is too many */
             void *grown = capacity <= SIZE_MAX / 2 ? realloc(*bytes, capacity) : NULL;
             if (!grown) {
                 free(*bytes);
@@ -132,8 +137,11 @@ static bool read_input(uint64_t most, void **bytes, size_t *size) {
     }
     if (count == 0 && *size <= most)
         return true;
+    char why[96];
+    snprintf(why, sizeof why, "more than the limit of %" PRIu64 " bytes (max-%s)", most,
+             by_memory ? "memory" : "file-size");
     if (!ms_interrupted())
-        fail("-", count < 0 ? strerror(errno) : "more bytes than --max-file-size allows");
+        fail("-", count < 0 ? strerror(errno) : why);
     free(*bytes);
     return false;
 }
@@ -196,7 +204,7 @@ static bool begin(struct run *run, minisim_input *input, char *name, enum origin
             fail(name, "it is the list, and no picture in it");
         else if (used)
             fail(name, "it was read already");
-        else if (read_input(run->max_file_size, &bytes, &size))
+        else if (read_input(run, &bytes, &size))
             return hand_out(run, input, name, origin, bytes, size);
     } else if (!is_folder(name)) {
         return hand_out(run, input, name, origin, NULL, 0);
@@ -322,6 +330,7 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     *run = (struct run){.sources = sources,
                         .region = region,
                         .max_file_size = settings->context.max_file_size,
+                        .max_memory = ms_max_memory(settings),
                         .take = take,
                         .user = user,
                         .last = &run->first,

@@ -2,12 +2,14 @@
  * minisim compare: the distance of the first picture to each other, or of all pairs. Pictures (or
  * rows of a NumPy file) are collected here, then compared and printed by comparison.c.
  */
+#include "base/output.h"
 #include "base/text.h"
 #include "cli/arrays.h"
 #include "cli/comparison.h"
 #include "cli/console.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
+#include "cli/why.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,10 @@ static const struct ms_option compare_options[] = {
      "compare the rows of a NumPy file (.npy)\ninstead; - is standard input"},
     {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
     {MS_OPTION_QUERY, "query", 0, "N", "compare row N with the others (0, the first)"},
+    {MS_OPTION_WHY, "why", 0, NULL,
+     "of two pictures: what each part of them adds\nto 1 - cosine distance"},
+    {MS_OPTION_OUTPUT, "output", 'o', "FILE",
+     "with --why, draw that there as PNG: the larger\na window on a part, the more it adds"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -34,7 +40,8 @@ const struct ms_verb ms_verb_compare = {
     "0 (the same) to 2.\n"
     "\n"
     "  minisim compare cat.jpg other-cat.jpg table.jpg\n"
-    "  minisim compare --matrix --metric euclidean *.jpg",
+    "  minisim compare --matrix --metric euclidean *.jpg\n"
+    "  minisim compare --why cat.jpg other-cat.jpg -o why.png",
     {compare_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_compare};
 
@@ -42,8 +49,8 @@ struct compare {
     struct ms_picture_settings pictures;
     struct ms_sources sources;
     int metric, json;
-    bool matrix;
-    const char *vectors_path, *ids_path;
+    bool matrix, why;
+    const char *vectors_path, *ids_path, *output_path;
     const char *query_text; /* NULL: not said */
     uint64_t query;
     const char *picture_option; /* one that does nothing for vectors, or NULL */
@@ -72,6 +79,11 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_choice(option, value, ms_metric_names, &c->metric);
     case MS_OPTION_MATRIX:
         return c->matrix = true;
+    case MS_OPTION_WHY:
+        return c->why = true;
+    case MS_OPTION_OUTPUT:
+        c->output_path = value;
+        return true;
     case MS_OPTION_VECTORS:
         c->vectors_path = value;
         return true;
@@ -192,9 +204,37 @@ static bool check_vectors(struct compare *c) {
            ms_refuse_usage("this CPU or build has no kernels named '%s'", c->pictures.model.cpu);
 }
 
+/* Two pictures, with nothing that is about more or about something else. */
+static bool check_why(struct compare *c) {
+    const char *other = c->matrix             ? "matrix"
+                        : c->vectors_path     ? "vectors"
+                        : c->ids_path         ? "ids"
+                        : c->query_text       ? "query"
+                        : c->pictures.threads ? "threads"
+                                              : NULL;
+    if (other)
+        return ms_refuse_usage("--%s does nothing with --why, which takes two pictures, one after "
+                               "the other",
+                               other);
+    if (c->metric != 0)
+        return ms_refuse_usage("--why explains the cosine distance (a euclidean one is no sum of "
+                               "parts): leave out --metric");
+    if (ms_count_sources(&c->sources) != 2)
+        return ms_refuse_usage("--why explains two pictures; see minisim compare --help");
+    if (c->output_path && ms_output_is_stdout(c->output_path))
+        return ms_refuse_usage("the drawing cannot go to standard output, where the numbers go");
+    c->sources.outputs[0] = c->output_path;
+    c->sources.progress = MS_PROGRESS_NEVER;
+    return ms_check_sources(&c->sources);
+}
+
 static bool check(struct compare *c) {
     if (!ms_check_source_options(&c->sources, "ids", c->ids_path))
         return false;
+    if (c->why)
+        return check_why(c);
+    if (c->output_path)
+        return ms_refuse_usage("--output is about the drawing of --why");
     if (c->vectors_path)
         return check_vectors(c);
     if (c->ids_path || c->query_text)
@@ -235,7 +275,11 @@ void ms_run_compare(const struct ms_verb *verb, int argc, char **argv) {
     struct compare c = {.sources = {.names = argv}};
     if (!ms_open_sources(&c.sources, argc))
         return;
-    if (ms_parse_options(verb, argc, argv, take_option, &c, &c.sources.count) && check(&c))
-        compare(&c);
+    if (ms_parse_options(verb, argc, argv, take_option, &c, &c.sources.count) && check(&c)) {
+        if (c.why)
+            ms_explain(&c.sources, &c.pictures, c.output_path, c.json);
+        else
+            compare(&c);
+    }
     ms_close_sources(&c.sources);
 }

@@ -13,6 +13,7 @@ enum ms_exit {
     MS_EXIT_USAGE = 2,
     MS_EXIT_WEIGHTS = 3,
     MS_EXIT_SYSTEM = 4,
+    MS_EXIT_DIFFERS = 10,
     MS_EXIT_INTERRUPTED = 130
 };
 

@@ -1,15 +1,13 @@
 /* minisim embed: pictures to embeddings, a row each. */
-#include "base/output.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/results.h"
 #include "cli/rows.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct ms_option embed_options[] = {
@@ -102,17 +100,6 @@ static bool check(struct embed *e) {
     return ms_check_sources(&e->sources);
 }
 
-static bool open_output(struct ms_output *output, const char *path) {
-    const struct timespec pause = {.tv_nsec = 50000000};
-    int error;
-    /* A FIFO opens when somebody reads it. */
-    while ((error = ms_output_open(output, path)) == EAGAIN && !ms_interrupted())
-        nanosleep(&pause, NULL);
-    if (error && !ms_interrupted())
-        ms_output_failed(output->name, error);
-    return error == 0;
-}
-
 static bool write_id(struct embed *e, const char *name) {
     if (!e->ids_path)
         return true;
@@ -121,10 +108,7 @@ static bool write_id(struct embed *e, const char *name) {
     else
         ms_write_name(e->ids.file, name);
     putc(e->sources.null_ended ? '\0' : '\n', e->ids.file);
-    int error = ms_output_flush(&e->ids);
-    if (error)
-        ms_output_failed(e->ids.name, error);
-    return error == 0;
+    return ms_send_result(&e->ids);
 }
 
 static bool take_row(void *user, const char *name, const float *embedding) {
@@ -141,36 +125,22 @@ static bool take_row(void *user, const char *name, const float *embedding) {
     return ms_rows_add(&e->rows, name, embedding) && write_id(e, name);
 }
 
-static bool settle(struct ms_output *output) {
-    int error = output->file ? ms_output_settle(output) : 0;
-    if (error)
-        ms_output_failed(output->name, error);
-    return error == 0;
-}
-
-static bool publish(struct ms_output *output) {
-    int error = output->target ? ms_output_publish(output) : 0;
-    if (error)
-        ms_output_failed(output->name, error);
-    return error == 0;
-}
-
 static void embed(struct embed *e, const struct ms_engine *engine) {
     size_t columns = minisim_model_dimension(engine->model);
     e->unit = malloc(columns * sizeof *e->unit);
     if (!e->unit) {
         ms_complain(NULL, "out of memory");
         ms_note(MS_EXIT_SYSTEM);
-    } else if (open_output(&e->output, e->output_path) &&
-               (!e->ids_path || open_output(&e->ids, e->ids_path)) &&
+    } else if (ms_open_result(&e->output, e->output_path) &&
+               (!e->ids_path || ms_open_result(&e->ids, e->ids_path)) &&
                ms_rows_begin(&e->rows, (enum ms_row_format)e->format, &e->output, columns)) {
         ms_embed_sources(&e->sources, &e->pictures, engine, take_row, e);
         int status = ms_noted_status();
         bool whole = !ms_interrupted() && (status == MS_EXIT_OK || status == MS_EXIT_SOME_FAILED);
         /* Without a single row, what an earlier run wrote is worth more. */
-        if (whole && e->rows.count > 0 && ms_rows_end(&e->rows) && settle(&e->output) &&
-            settle(&e->ids) && publish(&e->output))
-            publish(&e->ids);
+        if (whole && e->rows.count > 0 && ms_rows_end(&e->rows) && ms_settle_result(&e->output) &&
+            ms_settle_result(&e->ids) && ms_publish_result(&e->output))
+            ms_publish_result(&e->ids);
     }
     ms_rows_close(&e->rows);
     ms_output_discard(&e->output);

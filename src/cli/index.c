@@ -4,7 +4,6 @@
  * content that is known has its vector already, another is embedded; and in order again it becomes
  * a record. At the end comes what was not met.
  */
-#include "base/bytes.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -561,11 +560,7 @@ static bool add_row(struct index *x, const char *name, const float *vector, size
     struct ms_sha256 hash;
     minisim_error error;
     ms_sha256_start(&hash);
-    for (size_t i = 0; i < columns; i++) {
-        uint8_t bytes[4];
-        ms_store_f32(bytes, vector[i]);
-        ms_sha256_add(&hash, bytes, sizeof bytes);
-    }
+    ms_sha256_add_floats(&hash, vector, columns);
     ms_sha256_digest(&hash, d.record.content);
     snprintf(d.path, sizeof d.path, "%s", name);
     minisim_status status =

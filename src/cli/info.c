@@ -73,7 +73,7 @@ static bool gather(struct info *info) {
         return false;
     }
     ms_find_preprocessing(&info->pictures, &info->weights, &info->preprocessing);
-    info->picture_bytes = options.max_memory ? options.max_memory : UINT64_C(2) << 30;
+    info->picture_bytes = ms_max_memory(&info->pictures);
     return true;
 }
 
@@ -119,6 +119,8 @@ static void print_weights(const struct info *info) {
     print_label("input");
     printf("%u x %u pixels\n", (unsigned)w->input_size, (unsigned)w->input_size);
     print_count("embedding", minisim_model_dimension(info->model));
+    if (minisim_model_classes(info->model))
+        print_count("classes", minisim_model_classes(info->model));
     print_count("blocks", w->blocks);
     print_count("parameters", w->parameters);
     print_count("multiply-adds", w->multiply_adds);
@@ -189,6 +191,7 @@ static void json_weights(const struct info *info, struct ms_json *json) {
     ms_json_open(json, "network", '{');
     ms_json_count(json, "input_size", w->input_size);
     ms_json_count(json, "embedding_size", minisim_model_dimension(info->model));
+    ms_json_count(json, "classes", minisim_model_classes(info->model));
     ms_json_count(json, "blocks", w->blocks);
     ms_json_count(json, "parameters", w->parameters);
     ms_json_count(json, "multiply_adds", w->multiply_adds);

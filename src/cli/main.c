@@ -3,14 +3,15 @@
 #include "cli/console.h"
 #include "cli/pictures.h"
 #include "cli/verbs.h"
+#include "cli/version.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed,  &ms_verb_compare, &ms_verb_index,
-                                              &ms_verb_search, &ms_verb_list,    &ms_verb_remove,
-                                              &ms_verb_verify, &ms_verb_compact, &ms_verb_merge,
-                                              &ms_verb_info,   &ms_verb_bench};
+static const struct ms_verb *const verbs[] = {
+    &ms_verb_embed, &ms_verb_compare, &ms_verb_classify, &ms_verb_index,   &ms_verb_search,
+    &ms_verb_list,  &ms_verb_remove,  &ms_verb_verify,   &ms_verb_compact, &ms_verb_merge,
+    &ms_verb_info,  &ms_verb_bench,   &ms_verb_trace,    &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
@@ -20,15 +21,16 @@ static void print_help(FILE *file) {
     fputs("  help      show this help, or that of a verb\n"
           "\n"
           "  -h, --help     show this help; behind a verb, that of the verb\n"
-          "  -V, --version  show the version\n"
+          "  -V, --version  show the version; with --json behind it, the whole build\n"
           "\n"
           "Weights are the first of --weights FILE, MINISIM_WEIGHTS, ../share/minisim/ beside the\n"
-          "program, " MINISIM_DATADIR "/, and weights/ or ../weights/ beside the program.\n"
+          "program, " MINISIM_DATADIR "/, weights/ beside the program or up to three\n"
+          "folders above, and those that were built in (make EMBED_WEIGHTS=1).\n"
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
-          "done; 2 wrong usage; 3 weights or catalogue unusable; 4 the system refused (no memory, "
-          "no room,\n"
-          "cannot write); 130 interrupted.\n"
+          "done; 2 wrong usage; 3 weights or catalogue unusable; 4 the system refused (no\n"
+          "memory, no room, cannot write); 10 differs (trace --against, selftest); 130\n"
+          "interrupted.\n"
           "\n"
           "Examples\n"
           "  minisim embed photo.jpg                     its embedding, as text\n"
@@ -73,6 +75,16 @@ static void help(int argc, char **argv) {
         print_help(stdout);
 }
 
+static void version(int argc, char **argv) {
+    bool whole = argc == 2 && strcmp(argv[1], "--json") == 0;
+    if (argc > 1 && !whole)
+        ms_refuse_usage("%s takes nothing but --json", argv[0]);
+    else if (whole)
+        ms_print_build();
+    else
+        ms_print_version();
+}
+
 static void run(int argc, char **argv) {
     const char *word = argv[1];
     const struct ms_verb *verb = find_verb(word);
@@ -83,7 +95,7 @@ static void run(int argc, char **argv) {
     else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         print_help(stdout);
     else if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
-        ms_print_version();
+        version(argc - 1, argv + 1);
     else
         refuse_verb(word);
 }

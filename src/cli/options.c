@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "cli/console.h"
-#include "minisim.h"
+#include "cli/version.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -278,8 +278,4 @@ void ms_print_verb_help(FILE *file, const struct ms_verb *verb) {
             print_option(file, o);
     }
     fputs("      --                      what follows is no option, but a name\n", file);
-}
-
-void ms_print_version(void) {
-    printf("minisim %s (numerics version %d)\n", minisim_version(), MINISIM_NUMERICS);
 }

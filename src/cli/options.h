@@ -13,9 +13,11 @@
 
 /* One word has one meaning in all verbs. */
 enum ms_option_id {
+    MS_OPTION_AGAINST,
     MS_OPTION_BACKGROUND,
     MS_OPTION_CPU,
     MS_OPTION_DRY_RUN,
+    MS_OPTION_DUMP,
     MS_OPTION_EXCLUDE,
     MS_OPTION_EXCLUDE_SELF,
     MS_OPTION_FILES_FROM,
@@ -26,6 +28,7 @@ enum ms_option_id {
     MS_OPTION_IDS,
     MS_OPTION_IDS_OUT,
     MS_OPTION_JSON,
+    MS_OPTION_LABELS,
     MS_OPTION_MATRIX,
     MS_OPTION_MAX_DISTANCE,
     MS_OPTION_MAX_FILE_SIZE,
@@ -51,6 +54,7 @@ enum ms_option_id {
     MS_OPTION_VECTORS,
     MS_OPTION_VERSION,
     MS_OPTION_WEIGHTS,
+    MS_OPTION_WHY,
     MS_OPTIONS /* how many there are */
 };
 
@@ -86,7 +90,6 @@ bool ms_parse_options(const struct ms_verb *verb, int argc, char **argv, ms_take
 bool ms_is_option_of(const struct ms_option *table, const struct ms_option *option);
 
 void ms_print_verb_help(FILE *file, const struct ms_verb *verb);
-void ms_print_version(void);
 
 /* Values of options. They say what is wrong and give false. */
 bool ms_take_count(const struct ms_option *option, const char *value, uint64_t least, uint64_t most,

@@ -1,10 +1,13 @@
 /* Options of pictures, the weights, model and contexts: see pictures.h. In this order. */
 #include "cli/pictures.h"
 
+#include "base/large.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/machine.h"
 #include "kernels/kernels.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,12 @@
 
 #define DEFAULT_NAME "minisim-default.msw"
 
-enum { MOST_THREADS = 64, LARGEST_CROP = 4096 };
+enum {
+    MOST_THREADS = 64,
+    LARGEST_CROP = 4096,
+    LONGEST_FOLDER = 4096,
+    LONGEST_PATH = LONGEST_FOLDER + 64
+};
 
 const struct ms_option ms_network_options[] = {
     {MS_OPTION_WEIGHTS, "weights", 0, "FILE", "the network's weights (.msw)"},
@@ -26,7 +34,9 @@ const struct ms_option ms_network_options[] = {
      "bilinear, bicubic or stb,\ninstead of what the weights say"},
     {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M: 200,000,000)"},
     {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES",
-     "memory for reading one picture (2G);\nK, M, G are powers of 1024, KB, MB, GB of 1000"},
+     "memory for reading one picture (a quarter of the\nmachine's, at most 2G); K, M, G are powers "
+     "of\n"
+     "1024, KB, MB, GB of 1000"},
     {MS_OPTION_MAX_FILE_SIZE, "max-file-size", 0, "BYTES", "refuse larger files (1G)"},
     {0}};
 
@@ -156,56 +166,68 @@ int ms_note_refusal(minisim_status status) {
 }
 
 /* The folder that the program lies in, cut behind its last slash; "" where it is not known. */
-static void find_program_folder(char folder[4096]) {
-    ssize_t length = readlink("/proc/self/exe", folder, 4095);
+static void find_program_folder(char folder[LONGEST_FOLDER]) {
+    ssize_t length = readlink("/proc/self/exe", folder, LONGEST_FOLDER - 1);
     folder[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(folder, '/');
     folder[slash ? slash + 1 - folder : 0] = '\0';
 }
 
-/* The first of the usual places that has weights, to be freed; NULL: none, which was said. */
-static char *find_weights(void) {
-    enum { PLACES = 4 };
-    char folder[4096];
-    char *places[PLACES] = {0}, *found = NULL;
-    find_program_folder(folder);
+/* The first of the usual places that has weights. false: none has. */
+static bool find_weights(const char *folder, char path[LONGEST_PATH]) {
+    static const char up[] = "../../../"; /* builds for other machines lie that deep */
     /* An installed tree may have been moved: what lies beside the program counts first. */
-    bool made = asprintf(&places[0], "%s../share/minisim/" DEFAULT_NAME, folder) >= 0 &&
-                asprintf(&places[1], MINISIM_DATADIR "/" DEFAULT_NAME) >= 0 &&
-                asprintf(&places[2], "%sweights/" DEFAULT_NAME, folder) >= 0 &&
-                asprintf(&places[3], "%s../weights/" DEFAULT_NAME, folder) >= 0;
-    for (size_t i = 0; made && !found && i < PLACES; i++)
-        if (access(places[i], F_OK) == 0) {
-            found = places[i];
-            places[i] = NULL;
-        }
-    if (!made) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
-    } else if (!found) {
-        ms_complain(NULL,
-                    "no weights found at %s, %s, %s or %s; name some with --weights FILE or in "
-                    "MINISIM_WEIGHTS, or run make where minisim's source is",
-                    places[0], places[1], places[2], places[3]);
-        ms_note(MS_EXIT_WEIGHTS);
+    snprintf(path, LONGEST_PATH, "%s../share/minisim/" DEFAULT_NAME, folder);
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(path, LONGEST_PATH, "%s", MINISIM_DATADIR "/" DEFAULT_NAME);
+    for (int at = sizeof up - 1; access(path, F_OK) != 0; at -= 3) {
+        if (at < 0)
+            return false;
+        snprintf(path, LONGEST_PATH, "%s%sweights/" DEFAULT_NAME, folder, up + at);
     }
-    for (size_t i = 0; i < PLACES; i++)
-        free(places[i]);
-    return found;
+    return true;
+}
+
+/* The weights that nobody named: a file's path, or what is inside the program (*bytes). NULL: there
+ * are none, which was said and noted. */
+static const char *choose_weights(char path[LONGEST_PATH], const void **bytes, size_t *size) {
+    char folder[LONGEST_FOLDER];
+    find_program_folder(folder);
+    if (find_weights(folder, path))
+        return path;
+    *bytes = ms_embedded_weights(size);
+    if (*bytes)
+        return "built in";
+    ms_complain(NULL,
+                "no weights found at %s../share/minisim/" DEFAULT_NAME ", " MINISIM_DATADIR
+                "/" DEFAULT_NAME " or, in %s or up to three folders above, weights/" DEFAULT_NAME
+                "; name some with --weights FILE or in MINISIM_WEIGHTS, or run make where "
+                "minisim's source is",
+                folder, folder);
+    ms_note(MS_EXIT_WEIGHTS);
+    return NULL;
 }
 
 bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path) {
-    const char *named = settings->weights;
-    if (!named)
-        named = getenv("MINISIM_WEIGHTS");
+    char found[LONGEST_PATH];
+    const void *bytes = NULL;
+    size_t size = 0;
+    const char *name = settings->weights ? settings->weights : getenv("MINISIM_WEIGHTS");
     *model = NULL;
-    *path = named && (settings->weights || *named) ? strdup(named) : find_weights();
-    if (!*path)
+    *path = NULL;
+    if (!name || (!*name && !settings->weights))
+        name = choose_weights(found, &bytes, &size);
+    if (!name)
         return false;
     minisim_model_options options = settings->model;
-    minisim_error error;
+    minisim_error error = {"out of memory"};
     options.size = sizeof options;
-    minisim_status status = minisim_model_open(*path, &options, model, &error);
+    minisim_status status = MINISIM_OUT_OF_MEMORY;
+    *path = strdup(name);
+    if (*path)
+        status = bytes ? minisim_model_open_memory(bytes, size, &options, model, &error)
+                       : minisim_model_open(*path, &options, model, &error);
     if (status == MINISIM_OK)
         return true;
     ms_complain(status == MINISIM_BAD_ARGUMENT ? NULL : *path, "%s", error.text);
@@ -245,6 +267,46 @@ size_t ms_count_threads(const struct ms_picture_settings *settings) {
     return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (size_t)count;
 }
 
+/* Each context has huge pages of its own; what it does not need of them serves its pictures. */
+static minisim_status open_contexts(struct ms_engine *engine, size_t count,
+                                    minisim_context_options options, minisim_error *error) {
+    size_t bytes;
+    minisim_status status = minisim_context_size(engine->model, &options, &bytes, error);
+    if (status)
+        return status;
+    options.memory_size = (bytes + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
+    engine->contexts = calloc(count, sizeof *engine->contexts);
+    engine->memory = ms_allocate_large(count * options.memory_size);
+    if (!engine->contexts || !engine->memory)
+        return MINISIM_OUT_OF_MEMORY;
+    for (options.memory = engine->memory; engine->count < count && !status; engine->count++) {
+        status =
+            minisim_context_open(engine->model, &options, &engine->contexts[engine->count], error);
+        options.memory = (uint8_t *)options.memory + options.memory_size;
+    }
+    return status;
+}
+
+uint64_t ms_max_memory(const struct ms_picture_settings *settings) {
+    const uint64_t most = UINT64_C(2) << 30;
+    uint64_t share = ms_machine_memory() / 4;
+    return settings->context.max_memory ? settings->context.max_memory
+           : share < most               ? share
+                                        : most;
+}
+
+/*
+ * What one picture took and gave back must not count against the next: of a block above a 64th of
+ * the limit the system gets its pages back. Smaller ones are kept, which saves fetching them anew.
+ */
+static void return_memory(uint64_t max_memory) {
+    const uint64_t least = 256 << 10, most = 32 << 20; /* malloc takes no larger bound */
+    uint64_t bound = max_memory / 64;
+    bound = bound < least ? least : bound > most ? most : bound;
+    mallopt(M_MMAP_THRESHOLD, (int)bound);
+    mallopt(M_TRIM_THRESHOLD, (int)(2 * bound));
+}
+
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine) {
     const minisim_context_options *given = &settings->context;
@@ -257,8 +319,9 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     size_t count = ms_count_threads(settings);
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
-    minisim_status status = MINISIM_OUT_OF_MEMORY;
     options.size = sizeof options;
+    options.max_memory = ms_max_memory(settings);
+    return_memory(options.max_memory);
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */
     if (most <= 1) {
@@ -266,14 +329,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
         count = 1;
     }
     count = count > most && most ? (size_t)most : count;
-    engine->contexts = calloc(count, sizeof *engine->contexts);
-    while (engine->contexts && engine->count < count) {
-        minisim_context **context = &engine->contexts[engine->count];
-        status = minisim_context_open(engine->model, &options, context, &error);
-        if (status != MINISIM_OK)
-            break;
-        engine->count++;
-    }
+    minisim_status status = open_contexts(engine, count, options, &error);
     if (status == MINISIM_OK)
         return true;
     ms_complain(NULL, "%s", error.text);
@@ -286,6 +342,7 @@ void ms_close_engine(struct ms_engine *engine) {
     for (size_t i = 0; i < engine->count; i++)
         minisim_context_close(engine->contexts[i]);
     free(engine->contexts);
+    free(engine->memory);
     free(engine->weights);
     minisim_model_close(engine->model);
     *engine = (struct ms_engine){0};

@@ -25,13 +25,19 @@ struct ms_picture_settings {
 extern const struct ms_option ms_network_options[];
 extern const struct ms_option ms_picture_options[];
 
+/* The same without --threads, for what runs on one. */
+#define ms_one_picture_options (ms_picture_options + 1)
+
 /* Stores an option of either table. */
 bool ms_take_picture_option(struct ms_picture_settings *settings, const struct ms_option *option,
                             const char *value);
 
+/* The weights that were linked into the program (embedded.c), or NULL. */
+const void *ms_embedded_weights(size_t *size);
+
 /*
- * Opens the weights; *path becomes their name, to be freed. false: this was said and noted, and
- * both are NULL.
+ * Opens the weights; *path becomes their name, to be freed, or "built in". false: this was said and
+ * noted, and both are NULL.
  */
 bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path);
 
@@ -57,7 +63,12 @@ struct ms_engine {
     minisim_model *model;
     minisim_context **contexts;
     size_t count;
+    void *memory; /* of all contexts */
 };
+
+/* Bytes that one picture may take: what --max-memory says, or a quarter of the machine's memory, at
+ * most 2 GiB. */
+uint64_t ms_max_memory(const struct ms_picture_settings *settings);
 
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine);

@@ -5,16 +5,10 @@
 #include "base/npy.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/results.h"
 
 #include <errno.h>
 #include <string.h>
-
-static bool flush(struct ms_output *output) {
-    int error = ms_output_flush(output);
-    if (error)
-        ms_output_failed(output->name, error);
-    return error == 0;
-}
 
 static bool spool_failed(struct ms_rows *rows) {
     ms_output_failed("temporary file", errno ? errno : EIO);
@@ -31,7 +25,7 @@ bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_ou
         for (size_t i = 0; i < columns; i++)
             fprintf(output->file, ",e%zu", i);
         fputs("\r\n", output->file);
-        return flush(output);
+        return ms_send_result(output);
     }
     if (format != MS_ROWS_NPY)
         return true;
@@ -107,7 +101,7 @@ bool ms_rows_add(struct ms_rows *rows, const char *name, const float *values) {
         break;
     }
     if (!rows->spool)
-        return flush(rows->output);
+        return ms_send_result(rows->output);
     return !ferror(file) || spool_failed(rows);
 }
 
@@ -118,7 +112,7 @@ static bool copy_spool(struct ms_rows *rows) {
         return spool_failed(rows);
     while ((size = fread(bytes, 1, sizeof bytes, rows->spool)) > 0)
         if (fwrite(bytes, 1, size, rows->output->file) != size)
-            return flush(rows->output);
+            return ms_send_result(rows->output);
     return !ferror(rows->spool) || spool_failed(rows);
 }
 
@@ -129,12 +123,12 @@ bool ms_rows_end(struct ms_rows *rows) {
         char header[MS_NPY_HEADER_SIZE];
         ms_npy_header(rows->count, rows->columns, header);
         if (!rows->spool && fseeko(file, 0, SEEK_SET) != 0)
-            return flush(rows->output);
+            return ms_send_result(rows->output);
         fwrite(header, 1, sizeof header, file);
         if (rows->spool && !copy_spool(rows))
             return false;
     }
-    return flush(rows->output);
+    return ms_send_result(rows->output);
 }
 
 void ms_rows_close(struct ms_rows *rows) {

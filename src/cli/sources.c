@@ -47,7 +47,8 @@ bool ms_take_source_option(struct ms_sources *sources, const struct ms_option *o
 
 bool ms_check_source_options(struct ms_sources *sources, const char *list, const char *path) {
     if (sources->null_ended && !sources->files_from && !path)
-        return ms_refuse_usage("--null is for lists: --files-from or --%s", list);
+        return ms_refuse_usage("--null is for lists: --files-from%s%s", list ? " or --" : "",
+                               list ? list : "");
     if (sources->quiet && sources->progress == MS_PROGRESS_ALWAYS)
         return ms_refuse_usage("--quiet and --progress always contradict each other");
     if (sources->quiet)

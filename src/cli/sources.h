@@ -12,8 +12,8 @@ extern const struct ms_option ms_source_options[];
 bool ms_take_source_option(struct ms_sources *sources, const struct ms_option *option,
                            const char *value);
 
-/* To be called when all are stored. `list` is the verb's other option that names a list, `path` its
- * value or NULL. false: they contradict each other, which was said and noted. */
+/* To be called when all are stored. `list` is the verb's other option that names a list, or NULL;
+ * `path` is its value or NULL. false: they contradict each other, which was said and noted. */
 bool ms_check_source_options(struct ms_sources *sources, const char *list, const char *path);
 
 /* Makes room for `count` --exclude. false: no memory, which was said and noted. */

@@ -40,7 +40,7 @@ enum { lanes = 16 };
 enum { MS_TILE_PIXELS_MAX = 14, MS_TILE_PANELS_MAX = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {14, 14};
 
-#define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(9) S(10) S(11) S(12) S(13) S(14)
+#define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(10) S(11) S(12) S(13) S(14)
 enum { MS_STRIP_MAX = 14 };
 
 static inline vec load(const float *p) {

@@ -12,7 +12,7 @@
 #include <cpuid.h>
 
 struct cpu {
-    bool avx2_fma; /* AVX2 and FMA, and the system saves ymm */
+    bool avx2_fma; /* AVX2, FMA and PCLMULQDQ, and the system saves ymm */
     bool avx512;   /* F, BW, DQ and VL, and the system saves zmm and masks */
 };
 
@@ -25,7 +25,8 @@ static uint64_t read_xcr0(void) {
 static struct cpu detect(void) {
     unsigned a, b, c, d;
     struct cpu cpu = {0};
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA))
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA) ||
+        !(c & bit_PCLMUL))
         return cpu;
     uint64_t xcr0 = read_xcr0();
     if ((xcr0 & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d))

@@ -15,7 +15,8 @@
  *                                          panels, one of a single pixel must be
  *     tile_pixels[panels - 1]              the tallest tile that is so many panels wide
  *     MS_TILE_PIXELS_MAX, _PANELS_MAX      the largest of either; most tiles are two panels wide
- *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs
+ *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs that
+ *                                          has a strip; 1 must have one
  *     MS_STRIP_MAX                         the largest of them
  *
  * Everything that varies is a constant where it is inlined, so that sums are registers. At its end
@@ -194,14 +195,17 @@ static strip_fn *const strips[2][MS_STRIP_MAX] = {MS_STRIPS(STRIP)};
  * because two rows of its window are in the cache. */
 static void depthwise(const struct ms_depthwise *call) {
     strip_fn *const *of_length = strips[call->stride - 1];
-    size_t length = even_part(call->out_width, MS_STRIP_MAX);
-    for (size_t channel = 0; channel < call->channels; channel += lanes)
+    for (size_t channel = 0; channel < call->channels; channel += lanes) {
+        size_t length = even_part(call->out_width, MS_STRIP_MAX);
         for (size_t x = 0; x < call->out_width; x += length) {
             size_t rest = call->out_width - x;
-            strip_fn *strip = of_length[(rest < length ? rest : length) - 1];
+            length = rest < length ? rest : length;
+            while (!of_length[length - 1])
+                length--;
             for (size_t y = 0; y < call->out_height; y++)
-                strip(call, channel, x, y);
+                of_length[length - 1](call, channel, x, y);
         }
+    }
 }
 
 /* Multiply-adds with nothing to wait for: sums enough for two units that take seven cycles. */

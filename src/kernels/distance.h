@@ -68,34 +68,38 @@ INLINE void add_elements(vec sum[tile_queries_max][tile_rows_max][vecs], const s
     }
 }
 
+/* A tile's last elements, where its vectors end before 16 are full. */
+struct ends {
+    float queries[tile_queries_max][parts], rows[tile_rows_max][parts];
+    struct tile tile;
+};
+
 /*
- * The last elements, where the vectors end before 16 are full: copied, and filled up so that the
- * sums behind the end stay what they are. Their products are 0 * -0 = -0, which changes no sum, not
- * even one of -0; their differences are squared to +0, which changes no sum of squares.
+ * Copies elements i to n and fills them up so that the sums behind the end stay what they are.
+ * Their products are 0 * -0 = -0, which changes no sum, not even one of -0; their differences are
+ * squared to +0, which changes no sum of squares.
  */
-INLINE void add_last_elements(vec sum[tile_queries_max][tile_rows_max][vecs],
-                              const struct tile *tile, size_t i, size_t n, const size_t queries,
-                              const size_t rows, const bool squares) {
-    float query_ends[tile_queries_max][parts] = {{0}}, row_ends[tile_rows_max][parts];
-    struct tile ends;
+static const struct tile *fill_up(struct ends *ends, const struct tile *tile, size_t i, size_t n,
+                                  size_t queries, size_t rows) {
     for (size_t q = 0; q < queries; q++) {
-        memcpy(query_ends[q], tile->queries[q] + i, (n - i) * sizeof(float));
-        ends.queries[q] = query_ends[q];
+        memset(ends->queries[q], 0, sizeof ends->queries[q]);
+        memcpy(ends->queries[q], tile->queries[q] + i, (n - i) * sizeof(float));
+        ends->tile.queries[q] = ends->queries[q];
     }
     for (size_t r = 0; r < rows; r++) {
         for (size_t k = 0; k < parts; k++)
-            row_ends[r][k] = -0.0f;
-        memcpy(row_ends[r], tile->rows[r] + i, (n - i) * sizeof(float));
-        ends.rows[r] = row_ends[r];
+            ends->rows[r][k] = -0.0f;
+        memcpy(ends->rows[r], tile->rows[r] + i, (n - i) * sizeof(float));
+        ends->tile.rows[r] = ends->rows[r];
     }
-    add_elements(sum, &ends, 0, queries, rows, squares);
+    return &ends->tile;
 }
 
 /* The sums of one tile: sums[queries][rows]. */
 INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_t queries,
                      const size_t rows, const bool squares) {
     vec sum[tile_queries_max][tile_rows_max][vecs];
-    size_t i = 0;
+    struct ends ends;
     UNROLL
     for (size_t q = 0; q < queries; q++)
         UNROLL
@@ -103,10 +107,14 @@ INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_
         UNROLL
     for (size_t v = 0; v < vecs; v++)
         sum[q][r][v] = zero();
-    for (; i + parts <= n; i += parts)
-        add_elements(sum, tile, i, queries, rows, squares);
-    if (i < n)
-        add_last_elements(sum, tile, i, n, queries, rows, squares);
+    while (n > 0) { /* once, and once more for what does not fill 16 */
+        size_t i = 0;
+        for (; i + parts <= n; i += parts)
+            add_elements(sum, tile, i, queries, rows, squares);
+        if (i < n)
+            tile = fill_up(&ends, tile, i, n, queries, rows);
+        n = i < n ? parts : 0;
+    }
     UNROLL
     for (size_t q = 0; q < queries; q++)
         UNROLL

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "net/batch.h"
 #include "net/run.h"
+#include "net/watch.h"
 #include "picture/decode.h"
 #include "picture/prepare.h"
 
@@ -30,6 +31,7 @@ struct minisim_context {
     bool ignore_orientation;
     bool owns_memory;
     uint8_t *square;
+    struct ms_watcher watcher;
     minisim_error error;
 };
 
@@ -140,6 +142,8 @@ static void build(minisim_context *context, const minisim_model *model,
     context->square = memory + at.square;
     uint64_t limit = options->max_memory ? options->max_memory : (uint64_t)2 << 30;
     ms_arena_open(&context->arena, limit < SIZE_MAX ? (size_t)limit : SIZE_MAX);
+    if (options->memory)
+        ms_arena_lend(&context->arena, memory + at.all, options->memory_size - at.all);
     context->max_pixels = options->max_pixels ? options->max_pixels : 200000000;
     context->max_file_size = options->max_file_size ? options->max_file_size : (uint64_t)1 << 30;
     context->ignore_orientation = options->ignore_orientation != 0;
@@ -198,6 +202,10 @@ const char *minisim_context_error(const minisim_context *context) {
     return context->error.text;
 }
 
+void ms_context_watch(minisim_context *context, struct ms_watcher watcher) {
+    context->watcher = watcher;
+}
+
 /* The computing part; the arena is emptied. */
 static minisim_status embed_pixels(minisim_context *context, const minisim_pixels *pixels,
                                    float *embedding) {
@@ -207,6 +215,9 @@ static minisim_status embed_pixels(minisim_context *context, const minisim_pixel
                                               context->square, &context->error);
     ms_arena_close(&context->arena);
     ms_float_env_leave(&env);
+    if (!status && context->watcher.see)
+        return ms_watch_network(&context->watcher, context->model, context->square, embedding,
+                                &context->error);
     if (!status) {
         context->run.embedding = embedding;
         ms_run_network(&context->run);
@@ -239,6 +250,7 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
     struct ms_scan scan;
     minisim_pixels pixels;
     minisim_error *error = &context->error;
+    ms_watch_file(&context->watcher, bytes, size);
     minisim_status status = ms_scan_picture(bytes, size, context->max_pixels, &scan, error);
     if (!status && seen && seen(user, bytes, size, scan.width, scan.height))
         status = MINISIM_CANCELLED;
@@ -249,6 +261,7 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
     if (!status)
         status = ms_decode_picture(bytes, size, &scan, &context->arena, &pixels, error);
     if (!status) {
+        ms_watch_decoded(&context->watcher, &pixels);
         if (region)
             pixels.region = *region;
         status = embed_pixels(context, &pixels, embedding);
@@ -267,14 +280,28 @@ static minisim_status begin(minisim_context *context, const void *input, const f
     return MINISIM_OK;
 }
 
+/* Holds a file's size against the limits. */
+static minisim_status hold_file(minisim_context *context, uint64_t size) {
+    if (size > context->max_file_size)
+        return ms_fail(&context->error, MINISIM_BAD_PICTURE,
+                       "a file of %llu bytes, more than the limit of %llu (max-file-size)",
+                       (unsigned long long)size, (unsigned long long)context->max_file_size);
+    return ms_arena_require(&context->arena, ms_arena_cost(size), "reading this file",
+                            &context->error);
+}
+
 minisim_status minisim_embed_memory(minisim_context *context, const void *bytes, size_t size,
                                     const minisim_region *region, float *embedding) {
     minisim_status status = begin(context, bytes, embedding);
-    if (!status && size > context->max_file_size)
-        status = ms_fail(&context->error, MINISIM_BAD_PICTURE,
-                         "a file of %zu bytes, more than the limit of %llu", size,
-                         (unsigned long long)context->max_file_size);
-    return status ? status : embed_bytes(context, bytes, size, region, NULL, NULL, embedding);
+    if (!status)
+        status = hold_file(context, size);
+    if (status)
+        return status;
+    /* The caller's bytes count as those of a file do that is read here. */
+    context->arena.used = (size_t)ms_arena_cost(size);
+    status = embed_bytes(context, bytes, size, region, NULL, NULL, embedding);
+    context->arena.used = 0;
+    return status;
 }
 
 minisim_status minisim_embed_pixels(minisim_context *context, const minisim_pixels *pixels,
@@ -292,13 +319,7 @@ static minisim_status read_file(minisim_context *context, const char *path, uint
     minisim_status status = ms_file_open(path, &descriptor, &length, error);
     if (status)
         return status;
-    if (length > context->max_file_size)
-        status =
-            ms_fail(error, MINISIM_BAD_PICTURE, "a file of %llu bytes, more than the limit of %llu",
-                    (unsigned long long)length, (unsigned long long)context->max_file_size);
-    if (!status)
-        status =
-            ms_arena_require(&context->arena, ms_arena_cost(length), "reading this file", error);
+    status = hold_file(context, length);
     if (!status) {
         *size = (size_t)length;
         *bytes = ms_arena_allocate(&context->arena, *size);

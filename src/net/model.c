@@ -81,6 +81,10 @@ size_t minisim_model_dimension(const minisim_model *model) {
     return model->head.outputs;
 }
 
+size_t minisim_model_classes(const minisim_model *model) {
+    return model->classifier.outputs;
+}
+
 uint32_t minisim_model_input_size(const minisim_model *model) {
     return model->info.input_size;
 }

@@ -52,8 +52,9 @@ struct minisim_model {
     struct ms_pointwise_layer stem; /* inputs: 27 taps, row, column, R G B */
     struct ms_block *blocks;        /* [info.blocks] */
     struct ms_pointwise_layer head;
-    float table[256][3]; /* the input value of a byte, a channel */
-    char *facts;         /* key 0 value 0 key 0 value 0 ... */
+    struct ms_pointwise_layer classifier; /* outputs 0: none; takes an embedding */
+    float table[256][3];                  /* the input value of a byte, a channel */
+    char *facts;                          /* key 0 value 0 key 0 value 0 ... */
     size_t facts_size;
     void *packed; /* all weights and biases */
 };

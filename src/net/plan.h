@@ -14,7 +14,7 @@
  * rows of every whole output, and recomputes the few expanded and streamed rows that it shares with
  * its neighbour: that costs less than to fetch them from another core. Where it is small
  * (`by_channels`) that would be too much: there each expands and convolves some of the channels,
- * and then projects to some of the outputs.
+ * and then projects some of the pixels.
  */
 #ifndef MS_NET_PLAN_H
 #define MS_NET_PLAN_H

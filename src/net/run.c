@@ -195,29 +195,34 @@ static void slice_band(const struct member *member, const struct ms_stage *stage
     }
 }
 
-/* Projects the convolved rows `from` to `end` to the output channels first..last. */
-static void project_rows(const struct member *member, const struct ms_stage *stage, size_t from,
-                         size_t end, const float *convolved, size_t first, size_t last) {
+/* Projects pixels that lie side by side; `input` is what entered the block, for its residual. */
+static void project(const struct member *member, const struct ms_stage *stage,
+                    const float *convolved, size_t pixels, float *out, const float *input) {
     const struct ms_pointwise_layer *layer = &stage->block->project;
-    const struct ms_kernels *kernels = member->run->model->kernels;
-    bool residual = stage->block->residual;
-    while (from < end && first < last) {
+    member->run->model->kernels->pointwise(
+        &(struct ms_pointwise){.pixels = pixels,
+                               .inputs = layer->inputs,
+                               .outputs = layer->outputs,
+                               .runs = 1,
+                               .in = {convolved},
+                               .in_stride = stage->expanded,
+                               .out = out,
+                               .out_stride = stage->channels,
+                               .weights = layer->weights,
+                               .bias = layer->bias,
+                               .residual = stage->block->residual ? input : NULL,
+                               .residual_stride = stage->channels});
+}
+
+/* Projects the convolved rows `from` to `end`. */
+static void project_rows(const struct member *member, const struct ms_stage *stage, size_t from,
+                         size_t end, const float *convolved) {
+    while (from < end) {
         size_t rows = unbroken(from, end, stage->out_rows);
-        if (residual)
+        if (stage->block->residual)
             rows = unbroken(from, from + rows, (stage - 1)->out_rows);
-        kernels->pointwise(&(struct ms_pointwise){
-            .pixels = rows * stage->out_side,
-            .inputs = layer->inputs,
-            .outputs = last - first,
-            .runs = 1,
-            .in = {convolved},
-            .in_stride = stage->expanded,
-            .out = out_row(member, stage, from) + first,
-            .out_stride = stage->channels,
-            .weights = layer->weights + first * layer->inputs,
-            .bias = layer->bias + first,
-            .residual = residual ? out_row(member, stage - 1, from) + first : NULL,
-            .residual_stride = stage->channels});
+        project(member, stage, convolved, rows * stage->out_side, out_row(member, stage, from),
+                out_row(member, stage - 1, from));
         convolved += rows * stage->out_side * stage->expanded;
         from += rows;
     }
@@ -238,7 +243,7 @@ static void block_band(const struct member *member, size_t index, size_t from, s
         slice_band(member, stage, &slice, from, end, convolved, &read);
     }
     member->read[index] = read;
-    project_rows(member, stage, from, end, convolved, 0, stage->block->project.outputs);
+    project_rows(member, stage, from, end, convolved);
 }
 
 /* Makes a stage's output rows up to `end`, a band at a time. */
@@ -273,7 +278,8 @@ static void run_by_rows(const struct member *member, size_t first, size_t last) 
         make_rows(member, last, end);
 }
 
-/* A block by channels: first a member's part of the expanded ones, then of the outputs. */
+/* A block by channels: a member's part of the expanded ones, then of the pixels. Half of what it
+ * projects comes from other cores; all of it would, were the outputs split instead. */
 static void run_by_channels(const struct member *member, const struct ms_stage *stage) {
     float *convolved = member->run->memory + stage->convolved;
     size_t first, end = share(member, stage->block->depthwise.channels, MS_LANES_MAX, &first);
@@ -283,8 +289,11 @@ static void run_by_channels(const struct member *member, const struct ms_stage *
         slice_band(member, stage, &slice, 0, stage->out_side, convolved, &read);
     }
     ms_team_meet(member->run->team);
-    end = share(member, stage->block->project.outputs, MS_LANES_MAX, &first);
-    project_rows(member, stage, 0, stage->out_side, convolved, first, end);
+    end = share(member, stage->out_side * stage->out_side, 1, &first);
+    size_t at = first * stage->channels;
+    if (first < end)
+        project(member, stage, convolved + first * stage->expanded, end - first,
+                out_row(member, stage, 0) + at, out_row(member, stage - 1, 0) + at);
 }
 
 /* The head, some output channels at a time, and their average. */

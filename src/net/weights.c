@@ -80,7 +80,7 @@ struct fold {
     double bound; /* no input value of the layer at hand is larger than this */
     float bn[4][MS_CHANNELS_MAX], bias[MS_CHANNELS_MAX], scale[MS_CHANNELS_MAX];
     float rows[MS_LANES_MAX * MS_CHANNELS_MAX]; /* of one panel */
-    uint8_t raw[4 * MS_CHANNELS_MAX];
+    uint8_t raw[2 * MS_LANES_MAX * MS_CHANNELS_MAX];
 };
 
 static minisim_status not_finite(struct fold *fold, const char *name) {
@@ -127,28 +127,42 @@ static minisim_status read_vectors(struct fold *fold, const struct ms_layer_tens
     return status;
 }
 
-/* The weights of output channel o, folded; *sum is the sum of their magnitudes. */
-static minisim_status read_row(struct fold *fold, const struct ms_layer_tensors *layer, size_t o,
-                               size_t inputs, float *row, double *sum) {
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* `count` values as the file holds them, to floats. */
+static void widen(uint32_t type, const uint8_t *raw, double scale, size_t count, float *to) {
+    if (type == 0)
+        for (size_t k = 0; k < count; k++)
+            to[k] = ms_load_f32(raw + 4 * k);
+    else if (type == 1)
+        for (size_t k = 0; k < count; k++)
+            to[k] = ms_load_f16(raw + 2 * k);
+    else
+        for (size_t k = 0; k < count; k++)
+            to[k] = (float)(scale * (raw[k] < 128 ? raw[k] : raw[k] - 256));
+}
+
+/* The weights of `count` output channels from o on, folded, a row each in fold->rows; *largest is
+ * raised to the largest magnitude of their sums. */
+static minisim_status read_rows(struct fold *fold, const struct ms_layer_tensors *layer, size_t o,
+                                size_t count, size_t inputs, double *largest) {
     uint32_t type = layer->weight->type;
     size_t width = type == 0 ? 4 : type == 1 ? 2 : 1;
-    uint8_t *raw = type == 0 ? (uint8_t *)row : fold->raw; /* f32 is turned in its place */
-    minisim_status status = ms_weights_take(fold->reader, raw, inputs * width);
-    if (status)
-        return status;
-    if (type == 0)
-        for (size_t k = 0; k < inputs; k++)
-            row[k] = ms_load_f32(raw + 4 * k);
-    else if (type == 1)
-        for (size_t k = 0; k < inputs; k++)
-            row[k] = ms_load_f16(raw + 2 * k);
-    else
-        for (size_t k = 0; k < inputs; k++)
-            row[k] = (float)((double)fold->scale[o] * (raw[k] < 128 ? raw[k] : raw[k] - 256));
-    double gamma = layer->bn[0] ? (double)fold->bn[0][o] : 1;
-    double deviation = layer->bn[0] ? sqrt((double)fold->bn[3][o] + fold->epsilon) : 1;
-    *sum = fold->reader->kernels->fold_row(row, inputs, gamma, deviation);
-    return isfinite(*sum) ? MINISIM_OK : not_finite(fold, layer->weight->name);
+    uint8_t *raw = type == 0 ? (uint8_t *)fold->rows : fold->raw; /* f32 is turned in its place */
+    minisim_status status = ms_weights_take(fold->reader, raw, count * inputs * width);
+    for (size_t i = 0; i < count && !status; i++, raw += inputs * width) {
+        float *row = fold->rows + i * inputs;
+        double gamma = layer->bn[0] ? (double)fold->bn[0][o + i] : 1;
+        double deviation = layer->bn[0] ? sqrt((double)fold->bn[3][o + i] + fold->epsilon) : 1;
+        widen(type, raw, type == 2 ? (double)fold->scale[o + i] : 1, inputs, row);
+        double sum = fold->reader->kernels->fold_row(row, inputs, gamma, deviation);
+        if (!isfinite(sum))
+            return not_finite(fold, layer->weight->name);
+        *largest = larger(*largest, fabs((double)fold->bias[o + i]) + sum * fold->bound);
+    }
+    return status;
 }
 
 /* Puts the rows of `count` outputs from o on where the kernels want them: as a panel, filled up
@@ -183,12 +197,7 @@ static minisim_status read_layer(struct fold *fold, const struct ms_layer_tensor
     memcpy(bias, fold->bias, ms_padded(outputs) * sizeof *bias);
     for (size_t o = 0; o < outputs && !status; o += lanes) {
         size_t count = outputs - o < lanes ? outputs - o : lanes;
-        for (size_t i = 0; i < count && !status; i++) {
-            double sum;
-            status = read_row(fold, layer, o + i, inputs, fold->rows + i * inputs, &sum);
-            if (!status)
-                largest = fmax(largest, fabs((double)bias[o + i]) + sum * fold->bound);
-        }
+        status = read_rows(fold, layer, o, count, inputs, &largest);
         if (!status)
             place_rows(fold, weights, o, count, inputs, outputs, depthwise);
     }
@@ -232,18 +241,23 @@ static minisim_status read_data(struct fold *fold, struct minisim_model *model,
     fold->bound = 0;
     for (size_t v = 0; v < 256; v++)
         for (size_t c = 0; c < 3; c++)
-            fold->bound = fmax(fold->bound, fabs((double)model->table[v][c]));
+            fold->bound = larger(fold->bound, fabs((double)model->table[v][c]));
     minisim_status status = read_pointwise(fold, layer++, &model->stem);
     fold->bound = 6;
     for (size_t b = 0; b < model->info.blocks && !status; b++)
         status = read_block(fold, &layer, &model->blocks[b]);
-    return status ? status : read_pointwise(fold, layer, &model->head);
+    if (!status)
+        status = read_pointwise(fold, layer++, &model->head);
+    fold->bound = 6;
+    if (!status && model->classifier.outputs)
+        status = read_pointwise(fold, layer, &model->classifier);
+    return status;
 }
 
 /* Gives each layer its place in one block of memory; with NULL only counts the floats. */
 static size_t place_layers(struct minisim_model *model, float *memory) {
     size_t at = 0;
-    struct ms_pointwise_layer *pointwise[2 * MS_BLOCKS_MAX + 2];
+    struct ms_pointwise_layer *pointwise[2 * MS_BLOCKS_MAX + 3];
     size_t n = 0;
     pointwise[n++] = &model->stem;
     for (size_t b = 0; b < model->info.blocks; b++) {
@@ -257,6 +271,7 @@ static size_t place_layers(struct minisim_model *model, float *memory) {
         pointwise[n++] = &model->blocks[b].project;
     }
     pointwise[n++] = &model->head;
+    pointwise[n++] = &model->classifier;
     for (size_t i = 0; i < n; i++) {
         size_t outputs = ms_padded(pointwise[i]->outputs);
         if (memory)
@@ -274,7 +289,7 @@ static void count_pointwise(const struct ms_pointwise_layer *layer, uint64_t pix
     info->multiply_adds += weights * pixels;
 }
 
-/* Parameters after folding, and multiply-adds a picture. */
+/* Parameters after folding, and multiply-adds a picture: those of its embedding. */
 static void count_work(struct minisim_model *model) {
     uint64_t side = ms_conv_size(model->info.input_size, model->stem_stride);
     count_pointwise(&model->stem, side * side, &model->info);
@@ -292,7 +307,7 @@ static void count_work(struct minisim_model *model) {
 static void name_types(struct minisim_model *model, const struct ms_layer_tensors *layers) {
     static const char *const names[3] = {"f32", "f16", "i8"};
     model->info.types = names[layers[0].weight->type];
-    for (size_t i = 1; i < 3 * MS_BLOCKS_MAX + 2 && layers[i].weight; i++)
+    for (size_t i = 1; i < MS_LAYERS_MAX && layers[i].weight; i++)
         if (layers[i].weight->type != layers[0].weight->type)
             model->info.types = "mixed";
 }

@@ -19,6 +19,9 @@ struct ms_layer_tensors {
     const struct ms_tensor *weight;
 };
 
+/* Stem, three for each block, head, classifier. */
+enum { MS_LAYERS_MAX = 3 * MS_BLOCKS_MAX + 3 };
+
 /* Bytes that a reader of a file reads at once. */
 enum { MS_WEIGHTS_BUFFER = 65536 };
 

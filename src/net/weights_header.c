@@ -1,6 +1,7 @@
 /* The first part of a weights file: header, facts, table of tensors. See weights/FORMAT.md. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "net/weights.h"
 
 #include <math.h>
@@ -90,11 +91,11 @@ static minisim_status split_facts(struct ms_weights_reader *reader, struct minis
         if (length < 1 || length > 64 || end - key < (ptrdiff_t)length + 2 || key[length] != ':' ||
             key[length + 1] != ' ')
             return bad(reader, "a line of the facts is no `key: value`");
-        for (char *c = key; c < end; c++)
-            if ((unsigned char)*c < 0x20 || *c == 0x7f)
-                return bad(reader, "a fact holds a control character");
-        key[length] = '\0';
         *end = '\0';
+        for (const char *c = key; c < end; c += ms_utf8_size(c))
+            if (ms_is_control(c) || ms_utf8_size(c) == 0)
+                return bad(reader, "a fact holds a control character or is not UTF-8");
+        key[length] = '\0';
         size_t value_bytes = (size_t)(end - key) - length - 1; /* with its zero */
         if (find_fact(text, made, key))
             return bad(reader, "a fact stands twice");

@@ -24,6 +24,13 @@ static bool next_is(const struct walk *walk, const char *layer, const char *part
     return walk->next < walk->count && strcmp(walk->tensors[walk->next].name, name) == 0;
 }
 
+static bool layer_follows(const struct walk *walk, const char *layer) {
+    size_t length = strlen(layer);
+    return walk->next < walk->count &&
+           strncmp(walk->tensors[walk->next].name, layer, length) == 0 &&
+           walk->tensors[walk->next].name[length] == '.';
+}
+
 static minisim_status take(struct walk *walk, const char *layer, const char *part,
                            const struct ms_tensor **tensor) {
     if (walk->next == walk->count)
@@ -89,8 +96,7 @@ static minisim_status take_block(struct walk *walk, size_t index, struct ms_bloc
     minisim_status status = MINISIM_OK;
     size_t inputs = *channels, expanded = inputs;
     snprintf(name, sizeof name, "block.%zu.expand", index);
-    if (index > 0 || next_is(walk, name, "weight") || next_is(walk, name, "bias") ||
-        next_is(walk, name, "bn.gamma")) {
+    if (index > 0 || layer_follows(walk, name)) {
         if ((status = take_layer(walk, name, 2, (uint32_t)inputs, 0, false, &weight)))
             return status;
         expanded = weight->shape[0];
@@ -112,10 +118,9 @@ static minisim_status take_block(struct walk *walk, size_t index, struct ms_bloc
 }
 
 static bool block_follows(const struct walk *walk, size_t index) {
-    char prefix[32];
-    int length = snprintf(prefix, sizeof prefix, "block.%zu.", index);
-    return walk->next < walk->count &&
-           strncmp(walk->tensors[walk->next].name, prefix, (size_t)length) == 0;
+    char name[32];
+    snprintf(name, sizeof name, "block.%zu", index);
+    return layer_follows(walk, name);
 }
 
 minisim_status ms_weights_network(const struct ms_tensor *tensors, size_t count,
@@ -123,7 +128,7 @@ minisim_status ms_weights_network(const struct ms_tensor *tensors, size_t count,
                                   minisim_error *error) {
     struct walk walk = {.tensors = tensors, .count = count, .error = error};
     const struct ms_tensor *weight;
-    walk.layers = *layers = calloc(3 * MS_BLOCKS_MAX + 2, sizeof **layers);
+    walk.layers = *layers = calloc(MS_LAYERS_MAX, sizeof **layers);
     model->blocks = calloc(MS_BLOCKS_MAX, sizeof *model->blocks);
     if (!walk.layers || !model->blocks)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for the list of layers");
@@ -151,10 +156,16 @@ minisim_status ms_weights_network(const struct ms_tensor *tensors, size_t count,
                        stride, (unsigned)model->info.input_size);
     if ((status = take_layer(&walk, "head", 2, (uint32_t)channels, 0, false, &weight)))
         return status;
+    model->head = (struct ms_pointwise_layer){.inputs = channels, .outputs = weight->shape[0]};
+    if (layer_follows(&walk, "classifier")) {
+        if ((status = take_layer(&walk, "classifier", 2, weight->shape[0], 0, false, &weight)))
+            return status;
+        model->classifier =
+            (struct ms_pointwise_layer){.inputs = model->head.outputs, .outputs = weight->shape[0]};
+    }
     if (walk.next != count)
         return ms_fail(error, MINISIM_BAD_WEIGHTS, "tensor '%s' is unknown",
                        tensors[walk.next].name);
-    model->head = (struct ms_pointwise_layer){.inputs = channels, .outputs = weight->shape[0]};
     model->info.blocks = (uint32_t)blocks;
     return MINISIM_OK;
 }

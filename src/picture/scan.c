@@ -101,7 +101,7 @@ minisim_status ms_check_size(const struct ms_bytes *file, uint64_t width, uint64
                        (unsigned long long)width, (unsigned long long)height);
     if (width * height > file->max_pixels)
         return ms_fail(file->error, MINISIM_BAD_PICTURE,
-                       "%llu x %llu is %llu pixels, more than the limit of %llu",
+                       "%llu x %llu is %llu pixels, more than the limit of %llu (max-pixels)",
                        (unsigned long long)width, (unsigned long long)height,
                        (unsigned long long)(width * height), (unsigned long long)file->max_pixels);
     return MINISIM_OK;

@@ -20,7 +20,8 @@ static _Thread_local jmp_buf on_assert;
 #define ASSERT_OR_JUMP(condition) ((condition) ? (void)0 : longjmp(on_assert, 1))
 
 #define STBI_MALLOC(size) ms_arena_allocate(current_arena, size)
-#define STBI_REALLOC(pointer, size) ms_arena_resize(current_arena, pointer, size)
+/* Grows what is inflated to a size that is not known: here it always is. */
+#define STBI_REALLOC(pointer, size) ((void)(pointer), (void)(size), NULL)
 #define STBI_FREE(pointer) ms_arena_free(current_arena, pointer)
 #define STBI_ASSERT(condition) ASSERT_OR_JUMP(condition)
 /* SSE2 it finds by itself. The pixels are the same without. */
@@ -40,6 +41,10 @@ static _Thread_local jmp_buf on_assert;
 #define STBIR_ASSERT(condition) ASSERT_OR_JUMP(condition)
 #define STB_IMAGE_RESIZE_STATIC
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
+
+/* For sRGB and floats, which are not asked for; without it no program needs libm. */
+#include <math.h>
+#define pow(base, exponent) (ASSERT_OR_JUMP(false), (double)(base) * (double)(exponent))
 
 /* Declared, but left out by the choice of formats; told at the end of the file, so never popped. */
 #pragma GCC diagnostic ignored "-Wunused-function"

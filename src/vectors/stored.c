@@ -85,7 +85,7 @@ static void put_i8(struct ms_stored *stored, size_t row, const float *vector) {
 }
 
 static float norm_of(const struct ms_kernels *kernels, const float *vector, size_t n) {
-    float norm;
+    float norm = 0;
     kernels->dot(&(struct ms_pairs){.n = n,
                                     .query_count = 1,
                                     .row_count = 1,

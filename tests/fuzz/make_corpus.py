@@ -133,9 +133,9 @@ def pngs():
                                  chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff\x12\x01\3\0\1\0\0\0\x09\0\0\0"))
 
 
-def bmp(width, height, bits, rest, offset=54):
+def bmp(width, height, bits, rest, offset=54, compression=0, planes=1):
     return (b"BM" + struct.pack("<IHHI", 0, 0, 0, offset)
-            + struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, 0, 0, 0, 0, 0) + rest)
+            + struct.pack("<IiiHHIIiiII", 40, width, height, planes, bits, compression, 0, 0, 0, 0, 0) + rest)
 
 
 def others():
@@ -150,29 +150,203 @@ def others():
     yield "m-triangle.pgm", b"P5 4000 1 255\n" + b"\x80" * 4000
 
 
+def broken():
+    """What is broken in one place each: a scanner's every refusal."""
+    exif = b"MM\0*\0\0\0\x08\0\2" + b"\1\0\0\3\0\0\0\1\0\1\0\0" + b"\1\1\0\3\0\0\0\1\0\1\0\0"
+    tables = dht(0, ONE_CODE, [0]) + dht(0x10, ONE_CODE, [0])
+    one, three = ((1, 0x11),), ((1, 0x11), (1, 0x11), (3, 0x11))
+    yield "y-twice-numbered.jpg", START + frame(0xC0, 8, 8, three) + EOI
+    yield "y-two-frames.jpg", START + frame(0xC0, 8, 8) * 2 + EOI
+    yield "y-two-components.jpg", START + frame(0xC0, 8, 8, three[1:]) + EOI
+    yield "y-no-length.jpg", b"\xff\xd8\xff\xe0\0\1" + EOI
+    yield "y-exif.jpg", (START + segment(0xE1, b"Exif\0\0" + exif) + segment(0xE1, b"Exif\0\0")
+                         + frame(0xC0, 8, 8, one) + tables + sos() + b"\x3f" + EOI)
+    yield "y-unknown-marker.jpg", (START + frame(0xC2, 8, 8) + tables + sos(((1, 0),), 0, 0) + b"\x7f"
+                                   + segment(0xF0, b"") + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
+    yield "y-long-segment.jpg", (START + frame(0xC2, 8, 8) + tables + sos(((1, 0),), 0, 0) + b"\x7f"
+                                 + segment(0xFE, b"\xff\xda\0\2" * 40) + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
+    yield "y-many-visits.jpg", (START + frame(0xC2, 12000, 12000) + tables + sos(((1, 0),), 0, 0) + b"\0"
+                                + sos(((1, 0),), 1, 63) * 20 + EOI)
+    two, palette = zlib.compress(b"\0\7"), chunk(b"PLTE", b"\1\2\3")
+    start, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    yield "y-short-header.png", start + chunk(b"IHDR", header[:-1]) + end
+    yield "y-interlacing.png", png(1, 1, 8, 0, two, interlaced=2)
+    yield "y-interrupted.png", (start + chunk(b"IHDR", header) + chunk(b"IDAT", two[:3]) + chunk(b"tEXt", b"x")
+                                + chunk(b"IDAT", two[3:]) + end)
+    yield "y-two-palettes.png", png(1, 1, 8, 3, two, palette * 2)
+    yield "y-transparency.png", png(1, 1, 8, 0, two, chunk(b"tRNS", b"\0"))
+    yield "y-critical.png", png(1, 1, 8, 0, two, chunk(b"ABCD", b""))
+    yield "y-no-header.png", start + chunk(b"IDAT", two) + end
+    yield "y-no-codes.png", png(1, 1, 8, 0, b"\x78\1" + b"\5" + b"\xff" * 40)
+    yield "y-key-16.png", png(2, 1, 16, 2, zlib.compress(b"\0" + bytes(range(12))), chunk(b"tRNS", bytes(range(6))))
+    yield "y-filter.png", png(1, 1, 8, 0, zlib.compress(b"\7\7"))
+    yield "y-header-kind.bmp", b"BM" + struct.pack("<IHHI", 0, 0, 0, 54) + struct.pack("<I", 10) + b"\0" * 40
+    yield "y-header-cut.bmp", b"BM" + struct.pack("<IHHI", 0, 0, 0, 54) + struct.pack("<I", 124) + b"\0" * 40
+    yield "y-compression.bmp", bmp(1, 1, 24, b"\0" * 4, compression=4)
+    yield "y-two-bits.bmp", bmp(1, 1, 2, b"\0" * 4)
+    yield "y-no-masks.bmp", bmp(1, 1, 16, b"\0" * 4, compression=3)
+    yield "y-scattered-masks.bmp", bmp(1, 1, 16, struct.pack("<III", 5, 8, 16) + b"\0" * 4, offset=66, compression=3)
+    yield "y-planes.bmp", bmp(1, 1, 24, b"\0" * 4, planes=2)
+    yield "y-no-number.ppm", b"P6 x 1 255\n\0\0\0"
+    yield "y-no-value.pgm", b"P2 1 1 255\nx "
+    yield "y-beyond.pgm", b"P5 1 1 9\n\x0a"
+    yield "y-nothing.pgm", b"P5 1 1 0\n\0"
+
+
+def npy(descr, shape, data, order="False", version=1, pad=64):
+    header = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, order, shape)
+    start = 10 if version == 1 else 12
+    header = header.encode() + b" " * (-(start + len(header) + 1) % pad) + b"\n"
+    return (b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(header))
+            + header + data)
+
+
+def arrays():
+    two = struct.pack("<ff", 1.5, -2)
+    yield "f4", npy("<f4", "(2, 3)", two * 3)
+    yield "f4-big", npy(">f4", "(2, 1)", struct.pack(">ff", 1.5, -2))
+    yield "f8", npy("<f8", "(3,)", struct.pack("<ddd", 0.1, 1e300, -0.0))
+    yield "f8-big", npy(">f8", "(1, 2)", struct.pack(">dd", 0.1, -1e-300), version=2)
+    yield "f2", npy("<f2", "(2,)", b"\0\x3c\0\x3c")
+    yield "i8", npy("<i8", "(2,)", two * 2)
+    yield "structure", npy("[('x', '<f4')]", "(2,)", two, version=3)
+    yield "fortran", npy("<f4", "(1, 2)", two, order="True")
+    yield "nan", npy("<f4", "(2,)", b"\0\0\x80\x3f\0\0\xc0\x7f")
+    yield "no-padding", npy("<f4", "(2,)", two, pad=1)
+    yield "much-padding", npy("<f4", "(2,)", two, version=2, pad=2048)
+    yield "none", npy("<f4", "()", two[:4])
+    yield "empty", npy("<f4", "(0, 4)", b"")
+    yield "three", npy("<f4", "(1, 1, 2)", two)
+    yield "too-little", npy("<f4", "(2, 2)", two)
+    yield "too-much", npy("<f4", "(1,)", two)
+    yield "huge", npy("<f4", "(4294967296, 4294967296)", b"\0" * 8)
+    yield "quotes", (b"\x93NUMPY\1\0\x39\0{\"shape\":(2,1),\"fortran_order\":False,\"descr\":\"<f4\"}".ljust(67)
+                     + two)
+    yield "long-header", b"\x93NUMPY\2\0\0\0\1\0{" + b" " * 300
+    # More than one block of values.
+    yield "blocks", npy("<f4", "(1100, 1)", two * 550)
+
+
+TYPES = ("<%df", "<%de", "%db")
+
+
+def values(count, kind, least, most):
+    """That many numbers from least to most, of type f32, f16 or i8."""
+    steps = [least + (most - least) * (i * 37 % 17) / 16 for i in range(count)]
+    return struct.pack(TYPES[kind] % count, *(map(int, steps) if kind == 2 else steps))
+
+
+def layers(blocks, channels, head):
+    """(name, shape, stride) of each layer; a block is (expanded or 0, stride, outputs)."""
+    yield "stem", (channels, 3, 3, 3), 2
+    for i, (expanded, stride, outputs) in enumerate(blocks):
+        if expanded:
+            yield "block.%d.expand" % i, (expanded, channels), 0
+        yield "block.%d.depthwise" % i, (expanded or channels, 3, 3), stride
+        yield "block.%d.project" % i, (outputs, expanded or channels), 0
+        channels = outputs
+    yield "head", (head, channels), 0
+
+
+def tensors(network, kinds, parts, loud):
+    """(name, shape, stride, kind, data), `parts` before the weight of each layer; project's reach to `loud`."""
+    ends = {"bn.gamma": (-1, 1), "bn.beta": (-1, 2), "bn.mean": (-1, 1), "bn.var": (0.5, 2), "bias": (-1, 2)}
+    for i, (name, shape, stride) in enumerate(network):
+        for part in parts:
+            yield "%s.%s" % (name, part), shape[:1], 0, 0, values(shape[0], 0, *ends[part])
+        kind, count = kinds[i % len(kinds)], 1
+        for side in shape:
+            count *= side
+        data = values(shape[0], 0, 0.001, 0.01) if kind == 2 else b""
+        most = 127 if kind == 2 else loud if name.endswith("project") else 1
+        data += values(count, kind, -most, most)
+        yield name + ".weight", shape, stride, kind, data
+
+
+def msw(parts, kinds=(0,), blocks=((0, 1, 3), (5, 2, 3), (5, 1, 3)), channels=3, head=4, size=32, padding=0,
+        geometry=0, resample=0, crop=0, colour=0, epsilon=1e-3, facts=b"",
+        loud=1):
+    """A small network (weights/FORMAT.md). The checksum stays 0: its reader's target mends it."""
+    table = list(tensors(layers(blocks, channels, head), kinds, parts, loud))
+    front = facts + b"\0" * (-len(facts) % 64)
+    at = 128 + len(front) + 96 * len(table)
+    entries, data = b"", b""
+    for name, shape, stride, kind, content in table:
+        data += b"\0" * (-(at + len(data)) % 64)
+        shape = shape + (0,) * (4 - len(shape))
+        entries += struct.pack("<48sIII4IIQQ", name.encode(), kind, stride, 4 - shape.count(0), *shape, 0,
+                               at + len(data), len(content))
+        data += content
+    return struct.pack("<8sIIQIIIIIIIIddddddd16x", b"\x89MSW\r\n\x1a\n", 1, 0, at + len(data), len(facts), len(table),
+                       size, padding, geometry, resample, crop, colour, epsilon, *(0.5,) * 6) + front + entries + data
+
+
+def weights():
+    norm = ("bn.gamma", "bn.beta", "bn.mean", "bn.var")
+    facts = b"source: drawn\nduplicates-cosine: 0.161\nx-unknown: k\xc3\xa4pt\n"
+    yield "header", msw(())[:128] + b"\0" * 896
+    yield "folded", msw(("bias",))
+    yield "no-bias", msw((), blocks=((2, 1, 3),), facts=facts)
+    yield "norm", msw(norm, blocks=((0, 2, 3), (4, 1, 3)), padding=1, facts=facts)
+    yield "norm-and-bias", msw((*norm, "bias"), blocks=((5, 2, 4),), geometry=2, colour=0xFF8000)
+    yield "f16", msw(("bias",), (1,), geometry=1, crop=36, resample=1, padding=1)
+    yield "i8", msw(("bias",), (2,), resample=2, size=64)
+    yield "mixed", msw(norm, (0, 1, 2), blocks=((6, 2, 3),))
+    yield "wide", msw((), blocks=((20, 2, 18),), channels=17, head=33, kinds=(2,))
+    yield "deep", msw((), blocks=((0, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2)), channels=1, head=1)
+    yield "no-block", msw(norm, blocks=())
+    plain = msw(("bias",))
+    table, count = 128, struct.unpack_from("<I", plain, 28)[0]
+    last = table + 96 * (count - 1)
+
+    def changed(at, new, size=len(plain)):
+        return (plain[:at] + new + plain[at + len(new):] + b"\0" * 64)[:size]
+
+    yield "goes-on", changed(16, struct.pack("<Q", len(plain) + 64), len(plain) + 64)
+    yield "unknown", changed(last, b"tail.weight")
+    yield "huge-bias", changed(struct.unpack_from("<Q", plain, table + 80)[0], struct.pack("<f", 3e38))
+    yield "huge-residual", msw((), blocks=((0, 2, 3), (5, 1, 3)), loud=8e36)
+    yield "fact-twice", msw((), blocks=((2, 2, 1),), facts=b"a: 1\nb: 2\na: 3\n")
+    yield "too-many-strides", msw((), blocks=((1, 2, 1),) * 6, channels=1, head=1)
+
+
 def seeds():
     """What the other fuzz targets begin with."""
     yield "exif/big", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"
     yield "exif/little", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"
+    yield "exif/other", b"II*\0\x08\0\0\0\1\0\x13\1\3\0\1\0\0\0\6\0\0\0"
     yield "exif/loop", b"II*\0\0\0\0\0\xff\xff"
-    for name, kind, shape, size in (("f4", "<f4", "(2, 3)", 24), ("f8", "<f8", "(3,)", 24),
-                                    ("huge", "<f4", "(4294967296, 4294967296)", 8)):
-        header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
-        header = header.ljust(117) + "\n"
-        yield "npy/" + name, (b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode()
-                              + b"\0" * size)
+    for name, content in arrays():
+        yield "npy/" + name, content
+    for name, content in weights():
+        yield "weights/" + name, content
+    # The first byte: NUL ends names, JSON, a matrix, a row too many.
     yield "names/lines", b"\0a.jpg\n\n\"b\\n\\303\\251\"\nlast"
     yield "names/nuls", b"\1a.jpg\0\0b c\0last"
-    yield "names/quotes", b"\0\"open\n\"\\999\"\n\"\"\n"
-    yield "options/words", b"--threads=3\0-qt4\0--formt\0one\0--\0-x\0"
-    yield "options/help", b"--threads\0001000000000000000000000\0--json\0--help"
-    yield "weights/header", (b"\x89MSW\r\n\x1a\n" + struct.pack("<IIQIIII", 1, 0, 1024, 64, 8, 32, 0)
-                             + b"\0" * 984)
+    yield "names/quotes", b"\0\"open\n\"\\999\"\n\"\"\n\"\\a\\b\\t\\v\\f\\r\\\"\\\\\\1\""
+    yield "names/json", b"\2a\n\"\\377\\001\"\n\xe2\x82\xac\n"
+    yield "names/matrix", b"\4a\nb\n\"c d\"\n"
+    yield "names/matrix-json", b"\7a\0\xf0\x9f\x98\x80\0\xed\xa0\x80\0\xc2\x9b31m\0"
+    yield "names/one-row-more", b"\x08a\nb\n"
+    yield "names/long", b"\0ok\n" + b"x" * 4097 + b"\n\"" + b"\\001" * 4096 + b"\"\n" + b"y" * 17000
+    yield "names/nul-inside", b"\0a\0b\nc\nd\n"
+    for name, words in (
+            ("words", "--threads=3 -qL --formt one -- -x "), ("help", "--threads 0001000000000000000000000 --json --help"),
+            ("picture", "--roi 1,2,3,4 --geometry pad:ff0000 --background #00ff7F --resample stb --preprocessed"),
+            ("crop", "a b --geometry=crop:4096 --no-orientation --cpu reference --threads 64 -"),
+            ("sizes", "--max-pixels 1M --max-memory=16KiB --max-file-size 18446744073709551615 --weights x"),
+            ("sources", "--files-from - -0 --exclude *.png --exclude x --progress always --follow p"),
+            ("wrong-size", "--max-memory 20000000000GB"), ("wrong-roi", "--roi 1,2,3"), ("wide-roi", "--roi 0,0,0,1"),
+            ("wrong-crop", "--geometry crop:0"), ("when", "--progress x"), ("wrong-pad", "--geometry pad:12345"), ("twice", "--cpu a --cpu b"),
+            ("quiet", "-q --progress=always"), ("null", "-0"), ("no-value", "x --weights"), ("empty", "--weights="),
+            ("value", "--quiet=1"), ("letter", "-Zq"), ("version", "x -qV"), ("dash", "--/ -/")):
+        yield "options/" + name, words.replace(" ", "\0").encode()
 
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "corpus")
-    for maker in (jpegs, pngs, others, seeds):
+    for maker in (jpegs, pngs, others, broken, seeds):
         for name, content in maker():
             path = os.path.join(folder, name if "/" in name else "hostile/" + name)
             os.makedirs(os.path.dirname(path), exist_ok=True)

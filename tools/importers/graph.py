@@ -2,14 +2,16 @@
 
 An importer turns each operator into a Node; the walk finds the trunk from the input to the pooling, checks that
 everything on it is what a MobileNetV2 has there (strides, padding, ReLU6, residual sums), and gives the
-Network. In order: nodes, finding the trunk, the walk along it.
+Network, with the classifier behind the pooling if it is one linear layer. In order: nodes, the walk along
+the trunk, finding the trunk, the classifier.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .network import SourceError, assemble
+from .network import SourceError, add_classifier, assemble
 
 MOST_STEPS = 20000
+MOST_BEHIND = 16  # operators behind the pooling that may still be a classifier
 KINDS = ("conv", "norm", "relu6", "relu", "min6", "pad", "prepare")  # what continues the trunk
 SAME = "same"  # padding whose zeros follow TensorFlow's rule
 
@@ -18,10 +20,11 @@ SAME = "same"  # padding whose zeros follow TensorFlow's rule
 class Node:
     """One operator.
 
-    kind: one of KINDS, `add`, `pool`, `alias` (hands its input on: Identity, Quantize, Transpose) or the
-    operator's own name. `make` is called when the walk arrives and gives: for `conv` (Conv, pads, whether ReLU6
-    is fused), for `norm` (gamma, beta, mean, var, epsilon), for `pad` and `conv` pads (before, after) of
-    both axes, or SAME.
+    kind: one of KINDS, `add`, `pool`, `alias` (hands its input on: Identity, Quantize, Transpose); behind the
+    pooling `linear`, `flat` (another shape), `shape` (asks for it), `softmax`; or the operator's own name. `make`
+    is called when the walk arrives and gives: for `conv` and `linear` (Conv, pads, whether ReLU6 is fused), for
+    `norm` (gamma, beta, mean, var, epsilon), for `pad` and `conv` pads (before, after) of both axes, or SAME; for a
+    `prepare` that adds a constant, its values.
     """
 
     kind: str
@@ -193,6 +196,47 @@ class Graph:
             current = self.root(node.outputs[0])
         found = assemble(walk.convs, walk.padding, input_size, has_graph=True,
                          backbone=self.backbone)
+        self.add_classifier(found, end)
         found.epsilon, found.notes = walk.epsilon, walk.notes
         found.input, found.output = self.start, end
         return found
+
+    def behind(self, name):
+        """(the operators that follow a tensor, one behind the other; whether they branch)"""
+        found = []
+        while len(found) < MOST_BEHIND:
+            nodes = [node for node in self.readers.get(name, []) if node.kind != "shape"]
+            found += nodes
+            if len(nodes) != 1:
+                return found, len(nodes) > 1
+            name = self.root(nodes[0].outputs[0])
+        return found, True
+
+    def add_classifier(self, found, pooled):
+        nodes, branched = self.behind(pooled)
+        nodes = [node for node in nodes if node.kind not in ("pool", "flat")]
+        found.rest = ", ".join(node.name for node in nodes[:2])
+        found.rest += f" and {len(nodes) - 2} more" if len(nodes) > 2 else ""
+        try:
+            conv = None if branched or not nodes else _linear(nodes)
+        except SourceError as error:
+            found.rest += f": {error}"
+            return
+        if conv:
+            found.rest = f"{conv.name} {list(conv.weight.shape)}"
+        if nodes:
+            add_classifier(found, (conv.weight, conv.bias) if conv else None)
+
+
+def _linear(nodes):
+    """The 1 x 1 convolution that these operators are, with or without a softmax behind it, or None."""
+    nodes = nodes[:-1] if nodes[-1].kind == "softmax" else nodes
+    if not nodes or nodes[0].kind not in ("conv", "linear"):
+        return None
+    conv, _, relu6 = nodes[0].make()
+    if relu6 or conv.weight.ndim != 2 or len(nodes) > 2:
+        return None
+    if len(nodes) == 1:
+        return conv
+    adds = nodes[1].kind == "prepare" and nodes[1].make and conv.bias is None
+    return replace(conv, bias=nodes[1].make().reshape(-1)) if adds else None

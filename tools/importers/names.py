@@ -2,7 +2,7 @@
 
 Takes {name: array} as a file gives it; finds the convention and what stands before the names (`module.`,
 `backbone.`), takes each convolution with its bias and BatchNorm, checks the shapes, and says what is left
-over: a classifier is dropped and reported, anything else is refused by its name.
+over: a classifier, or what stands in its place; anything else is refused by its name.
 In order: the two layouts, the conventions, other networks' marks, picking the tensors.
 """
 
@@ -11,7 +11,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .network import Conv, SourceError, assemble, shaped
+from .network import Conv, SourceError, add_classifier, assemble, shaped
 
 LARGEST_INDEX = 9999
 
@@ -258,8 +258,8 @@ def _conv(tensors, used, slot, layout):
     return Conv(name, np.ascontiguousarray(weight), bn, bias, slot.stride)
 
 
-def _classifier(tensors, used, at, convention, backbone):
-    """A note on what was left out; refuses what is no classifier, unless the backbone is asked for."""
+def _rest(tensors, used, at, convention, backbone):
+    """The names that are left; refuses what is no classifier's, unless the backbone is asked for."""
     left = [name for name in tensors if name not in used]
     trunk = re.compile(re.escape(at) + f"(?:{convention.trunk})")
     for name in left:
@@ -271,12 +271,32 @@ def _classifier(tensors, used, at, convention, backbone):
             hint = "" if inside else "; --backbone takes the MobileNetV2 alone"
             raise SourceError(f"tensor {name} does not fit: a MobileNetV2 has none of this name"
                               f"{resembles(tensors)}{hint}")
-    if not left:
-        return ["no classifier in the source"]
+    return left
+
+
+def _linear(tensors, left, layout):
+    """(weight, bias) where these tensors are one linear layer, else None."""
+    weights = [name for name in left if tensors[name].ndim in (2, 4)]
+    biases = [name for name in left if tensors[name].ndim == 1]
+    parents = {re.sub(r"[./][^./]*$", "", name) for name in left}
+    if len(weights) != 1 or len(biases) > 1 or len(weights + biases) < len(left) or len(parents) > 1:
+        return None
+    weight = tensors[weights[0]]
+    if weight.ndim == 4 and any(n not in (None, has) for n, has in zip(layout.shapes["pointwise"], weight.shape)):
+        return None
+    if weight.ndim == 4:
+        weight = layout.turned("pointwise", weight)
+    elif layout is not _Torch:
+        weight = weight.T
+    return weight, tensors[biases[0]] if biases else None
+
+
+def _classifier(tensors, left, layout, found):
+    """Adds to the network what follows it."""
     shown = ", ".join(f"{name} {list(tensors[name].shape)}" for name in left[:2])
-    more = f" and {len(left) - 2} more" if len(left) > 2 else ""
-    return [f"left out: {shown}{more}" + (" (all but the backbone)" if backbone else
-                                         " (the classifier)")]
+    found.rest = shown + (f" and {len(left) - 2} more" if len(left) > 2 else "")
+    if left:
+        add_classifier(found, _linear(tensors, left, layout))
 
 
 def network(tensors, backbone=False, ignored=""):
@@ -288,11 +308,12 @@ def network(tensors, backbone=False, ignored=""):
     try:
         convs = [_conv(tensors, used, slot, convention.layout)
                  for slot in convention.slots(tensors, at)]
-        notes = _classifier(tensors, used, at, convention, backbone)
+        left = _rest(tensors, used, at, convention, backbone)
         found = assemble(convs)
     except SourceError as error:
         hint = resembles(tensors)
         raise SourceError(f"{error}{'' if hint in str(error) else hint}") from None
+    _classifier(tensors, left, convention.layout, found)
     found.preset = convention.preset
-    found.notes = [f"names of {convention.name}" + (f", behind {at!r}" if at else "")] + notes
+    found.notes = [f"names of {convention.name}" + (f", behind {at!r}" if at else "")]
     return found

@@ -71,6 +71,8 @@ class Network:
     input_layout: str = None  # and NCHW or NHWC
     files: list = None  # the files it came from, where that is not just the source
     notes: list = field(default_factory=list)  # what the user should know, a line each
+    rest: str = ""  # what follows the embedding, in words, with what makes it no classifier
+    classifier: "Layer | None" = None  # [classes, values of an embedding], if one linear layer follows
 
     @property
     def blocks(self):
@@ -215,6 +217,22 @@ def assemble(convs, padding=None, input_size=None, has_graph=False, backbone=Fal
         raise SourceError(f"{block} blocks: the strides are known for {len(BLOCK_CHANNELS)} only, "
                           "and this kind of file does not hold them")
     return Network(layers, padding, input_size, has_graph)
+
+
+def add_classifier(network, linear):
+    """Takes (weight, bias) of what follows the network as its classifier; None, or what does not fit, only
+    makes `rest` say so."""
+    values = network.layers[-1].weight.shape[0]
+    if linear is None:
+        network.rest += ": no single linear layer"
+        return
+    weight, bias = linear
+    if weight.shape[1] != values or (bias is not None and bias.shape != weight.shape[:1]):
+        network.rest += f": it does not take the {values} values of an embedding"
+    elif weight.shape[0] > LARGEST_CHANNELS:
+        network.rest += f": more than {LARGEST_CHANNELS} classes"
+    else:
+        network.classifier = Layer("classifier", np.ascontiguousarray(weight), bias=bias)
 
 
 def _rounded(channels):

@@ -20,6 +20,7 @@ DTYPES = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9:
 BFLOAT16 = 16
 ALIASES = ("Identity", "QuantizeLinear", "DequantizeLinear", "Transpose", "Cast", "Dropout")
 POOLS = ("GlobalAveragePool", "ReduceMean", "AveragePool")
+FLAT = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 PREPARATIONS = ("Mul", "Div", "Sub", "Add")
 DEEPEST = 16
 
@@ -205,6 +206,18 @@ def _conv(model, node):
     return Conv(name, np.ascontiguousarray(weight), None, bias, strides[0]), pads, False
 
 
+def _linear(model, node):
+    """Gemm or MatMul, as a 1 x 1 convolution."""
+    attributes, inputs = _Attributes(node), node.texts(1)
+    weight = model.real(inputs[1])
+    if weight.ndim != 2 or attributes.number("transA") \
+            or any(attributes.real(factor, 1) != 1 for factor in ("alpha", "beta")):
+        raise SourceError(f"tensor {inputs[1]} of shape {list(weight.shape)} makes no linear layer")
+    weight = weight if attributes.number("transB") else weight.T
+    bias = model.real(inputs[2]).reshape(-1) if len(inputs) > 2 and inputs[2] else None
+    return Conv(inputs[1], weight, None, bias), (0, 0), False
+
+
 def _norm(model, node):
     attributes, inputs = _Attributes(node), node.texts(1)
     if len(inputs) < 5:
@@ -274,6 +287,12 @@ def _node(model, message):
         neutral = "pool" if axes in ((), (1, 2), (2, 3), (-2, -1)) else shown
     elif kind in PREPARATIONS and len(values) == 1:
         neutral = "prepare"
+        if kind == "Add" and len(inputs) == 2:
+            make = lambda: model.real([i for i in inputs if i not in values][0])
+    elif kind in ("Gemm", "MatMul") and len(inputs) > 1 and values == inputs[:1]:
+        neutral, make = "linear", lambda: _linear(model, message)
+    elif kind in FLAT or kind in ("Shape", "Softmax", "LogSoftmax"):
+        neutral = {"Shape": "shape"}.get(kind, "flat" if kind in FLAT else "softmax")
     elif kind in ALIASES and values:
         turned = _Attributes(message).numbers("perm") if kind == "Transpose" else ()
         neutral = "alias" if turned in ((), (0, 2, 3, 1), (0, 3, 1, 2)) else shown

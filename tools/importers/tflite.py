@@ -17,8 +17,8 @@ IDENTIFIER = b"TFL3"
 LARGEST_COUNT = 65536
 DTYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "<u1", 4: "<i8", 7: "<i2", 9: "<i1"}
 NUMBERS = {"ADD": 0, "AVERAGE_POOL_2D": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6,
-           "MUL": 18, "RELU6": 21, "PAD": 34, "MEAN": 40, "SUB": 41, "DIV": 42, "QUANTIZE": 114,
-           "HARD_SWISH": 117}
+           "FULLY_CONNECTED": 9, "MUL": 18, "RELU6": 21, "RESHAPE": 22, "SOFTMAX": 25, "PAD": 34,
+           "MEAN": 40, "SUB": 41, "DIV": 42, "SQUEEZE": 43, "QUANTIZE": 114, "HARD_SWISH": 117}
 OPERATORS = {number: name for name, number in NUMBERS.items()}
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 PAD_SAME, PAD_VALID = 0, 1
@@ -190,6 +190,16 @@ def _fused(options, field, wanted, name):
     return found == 3
 
 
+def _bias(model, inputs, outputs):
+    if len(inputs) < 3 or inputs[2] < 0:
+        return None
+    held = model.constant(inputs[2])
+    bias = held.values()
+    if bias.shape != (outputs,):
+        raise SourceError(f"tensor {held.name} has shape {list(bias.shape)}, not [{outputs}]")
+    return bias
+
+
 def _conv(model, inputs, options, depthwise):
     weight = model.constant(inputs[1])
     name = weight.name
@@ -213,15 +223,19 @@ def _conv(model, inputs, options, depthwise):
     elif kernel == (1, 1):
         values = values[:, 0, 0, :]
     relu6 = _fused(options, at - 1, (0, 3), name)
-    bias = None
-    if len(inputs) > 2 and inputs[2] >= 0:
-        held = model.constant(inputs[2])
-        bias = held.values()
-        if bias.shape != values.shape[:1]:
-            raise SourceError(f"tensor {held.name} has shape {list(bias.shape)}, "
-                              f"not [{values.shape[0]}]")
+    bias = _bias(model, inputs, values.shape[0])
     conv = Conv(name, np.ascontiguousarray(values), None, bias, strides[0])
     return conv, graph.SAME if padding == PAD_SAME else (0, 0), relu6
+
+
+def _linear(model, inputs, options):
+    """FULLY_CONNECTED, as a 1 x 1 convolution."""
+    weight = model.constant(inputs[1])
+    values = weight.values()
+    if values.ndim != 2:
+        raise SourceError(f"tensor {weight.name} of shape {list(values.shape)} makes no linear layer")
+    relu6 = _fused(options, 0, (0, 3), weight.name)
+    return Conv(weight.name, values, None, _bias(model, inputs, values.shape[0])), (0, 0), relu6
 
 
 def _pad(model, inputs):
@@ -245,10 +259,13 @@ def _node(model, operator):
     values = [i for i in inputs if i >= 0 and not model.is_stored(i) and i not in model.constants]
     shown, options = f"{kind} to {model.tensor(outputs[0]).name}", operator.table(4)
     neutral, make = {"MEAN": "pool", "AVERAGE_POOL_2D": "pool", "QUANTIZE": "alias",
-                     "DEQUANTIZE": "alias", "RELU6": "relu6"}.get(kind, shown), None
+                     "DEQUANTIZE": "alias", "RELU6": "relu6", "RESHAPE": "flat", "SQUEEZE": "flat",
+                     "SOFTMAX": "softmax"}.get(kind, shown), None
     if kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(inputs) > 1:
         neutral = "conv"
         make = functools.partial(_conv, model, inputs, options, kind == "DEPTHWISE_CONV_2D")
+    elif kind == "FULLY_CONNECTED" and len(inputs) > 1:
+        neutral, make = "linear", functools.partial(_linear, model, inputs, options)
     elif kind == "PAD" and len(inputs) == 2:
         neutral, make = "pad", functools.partial(_pad, model, inputs)
     elif kind == "ADD" and len(values) == 2:
