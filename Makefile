@@ -45,7 +45,8 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
-LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
+                              src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
@@ -124,6 +125,7 @@ $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
             $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
+             $(wildcard src/catalogue/*.c) \
             $(addprefix src/base/,arena.c error.c file.c)
 $(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)
@@ -208,6 +210,10 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
 
 # This one counts what the library asks the system for, and refuses it.
 $(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
+
+# This one records and spoils what a catalogue asks of its file.
+$(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate64 posix_fallocate64 \
+                                             link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a

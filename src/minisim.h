@@ -45,8 +45,11 @@ typedef enum minisim_status {
     MINISIM_OUT_OF_MEMORY = 6, /* the system gave none, or the memory handed over is too small; a
                                   picture beyond max_memory is a BAD_PICTURE */
     MINISIM_CANCELLED = 7,     /* a callback asked to stop */
-    MINISIM_NO_DISTANCE = 8    /* a vector of zeros has no cosine and no unit length; nor has
+    MINISIM_NO_DISTANCE = 8,   /* a vector of zeros has no cosine and no unit length; nor has
                                   anything whose float32 sums leave their range */
+    MINISIM_BAD_CATALOGUE = 9, /* a catalogue damaged, or none, or of other vectors */
+    MINISIM_REFUSED = 10 /* the system does not let a catalogue be read or written: no room, no
+                            right, another writer */
 } minisim_status;
 
 /* What went wrong, in one line without a newline; `text` is "" before the first error. */

@@ -39,6 +39,11 @@ static inline void ms_store_f32(uint8_t *to, float x) {
     ms_store_u32(to, bits);
 }
 
+static inline void ms_store_u64(uint8_t *to, uint64_t x) {
+    ms_store_u32(to, (uint32_t)x);
+    ms_store_u32(to + 4, (uint32_t)(x >> 32));
+}
+
 /* IEEE 754 binary16 to f32; every value is exact. */
 static inline float ms_load_f16(const uint8_t *from) {
     uint32_t half = (uint32_t)from[0] | (uint32_t)from[1] << 8;

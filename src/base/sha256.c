@@ -77,7 +77,7 @@ void ms_sha256_add_floats(struct ms_sha256 *hash, const float *values, size_t co
     }
 }
 
-void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]) {
+void ms_sha256_digest(struct ms_sha256 *hash, uint8_t digest[32]) {
     uint64_t bits = hash->bytes * 8;
     static const uint8_t padding[64] = {0x80};
     ms_sha256_add(hash, padding, 1 + (119 - hash->bytes % 64) % 64);
@@ -85,6 +85,13 @@ void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]) {
     for (unsigned i = 0; i < 8; i++)
         length[i] = (uint8_t)(bits >> (56 - 8 * i));
     ms_sha256_add(hash, length, sizeof length);
-    for (size_t i = 0; i < 8; i++)
-        snprintf(hex + 8 * i, 9, "%08x", (unsigned)hash->state[i]);
+    for (size_t i = 0; i < 32; i++)
+        digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]) {
+    uint8_t digest[32];
+    ms_sha256_digest(hash, digest);
+    for (size_t i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
 }

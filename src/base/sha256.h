@@ -17,7 +17,8 @@ void ms_sha256_add(struct ms_sha256 *hash, const void *bytes, size_t size);
 /* Adds floats as little-endian bytes on any machine. */
 void ms_sha256_add_floats(struct ms_sha256 *hash, const float *values, size_t count);
 
-/* Ends the stream; `hex` takes 64 digits and a zero. */
+/* Ends the stream; `digest` takes its bytes, `hex` 64 digits and a zero. */
+void ms_sha256_digest(struct ms_sha256 *hash, uint8_t digest[32]);
 void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]);
 
 #endif

@@ -7,10 +7,12 @@
 #include "cli/console.h"
 #include "cli/names.h"
 #include "cli/walk.h"
+#include "net/batch.h"
 #include "picture/scan.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +27,7 @@ struct item {
     char *name;
     void *bytes; /* of standard input, else NULL */
     enum origin origin;
+    max_align_t detail[]; /* of who knows pictures already */
 };
 
 struct run {
@@ -163,16 +166,30 @@ static bool read_input(const struct run *run, void **bytes, size_t *size) {
     return false;
 }
 
-/* Hands out a picture; `name` becomes the run's. */
+static void free_item(struct item *item) {
+    free(item->name);
+    free(item->bytes);
+    free(item);
+}
+
+/* Hands out a picture; `name` becomes the run's. false: there is nothing to do with it. */
 static bool hand_out(struct run *run, minisim_input *input, char *name, enum origin origin,
                      void *bytes, size_t size) {
-    struct item *item = malloc(sizeof *item);
+    const struct ms_known_pictures *known = run->sources->known;
+    struct item *item = calloc(1, sizeof *item + (known ? known->detail_size : 0));
     if (!item) {
         free(name);
         free(bytes);
         return out_of_memory();
     }
-    *item = (struct item){NULL, name, bytes, origin};
+    item->name = name;
+    item->bytes = bytes;
+    item->origin = origin;
+    if (known && known->is_done(run->user, name, item->detail)) {
+        run->rows++;
+        free_item(item);
+        return false;
+    }
     *run->last = item;
     run->last = &item->next;
     *input = (minisim_input){.path = bytes ? NULL : name,
@@ -226,9 +243,8 @@ static int next_input(void *user, minisim_input *input) {
     while (!ms_interrupted()) {
         enum origin origin = WALKED;
         char *name = run->walk ? ms_walk_next(run->walk) : next_name(run, &origin);
-        if (name && run->walk)
-            return hand_out(run, input, name, WALKED, NULL, 0);
-        if (name && begin(run, input, name, origin))
+        if (name && run->walk ? hand_out(run, input, name, WALKED, NULL, 0)
+                              : name && begin(run, input, name, origin))
             return 1;
         if (!name && !run->walk)
             return 0;
@@ -245,9 +261,7 @@ static void drop_first(struct run *run) {
     run->first = item->next;
     if (!run->first)
         run->last = &run->first;
-    free(item->name);
-    free(item->bytes);
-    free(item);
+    free_item(item);
 }
 
 /* Says what went wrong with a picture. */
@@ -260,25 +274,41 @@ static void report_failure(const struct run *run, const struct item *item, const
     ms_note(row->status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM : MS_EXIT_SOME_FAILED);
 }
 
+/* Known pictures are counted by whom they are known to, when they are finished. */
+static bool take_picture(struct run *run, struct item *item, const float *embedding) {
+    const struct ms_known_pictures *known = run->sources->known;
+    run->rows++;
+    if (known)
+        return known->take(run->user, item->name, item->detail, embedding);
+    ms_progress_step(false);
+    return run->take(run->user, item->name, embedding);
+}
+
+static minisim_status embed_known(void *user, minisim_context *context, const minisim_input *input,
+                                  float *embedding) {
+    struct run *run = user;
+    struct item *item = input->tag;
+    return run->sources->known->embed(run->user, context, input, item->detail, embedding);
+}
+
 static int take_row(void *user, const minisim_row *row) {
     struct run *run = user;
-    const struct item *item = row->input->tag;
+    struct item *item = row->input->tag;
     bool going = !ms_interrupted();
-    bool failed = row->status != MINISIM_OK;
+    bool failed = row->status != MINISIM_OK && row->status != MINISIM_CANCELLED;
     if (item->origin == WALKED && row->status == MINISIM_NO_PICTURE) {
         /* An earlier output may well lie in the folder. */
         if (!is_output(run->sources, item->name))
             ms_left_out_file(&run->left_out, item->name);
-        failed = false;
+        ms_progress_step(false);
     } else if (!item->bytes && ms_refuse_output(run->sources, item->name)) {
         going = false;
     } else if (failed) {
         report_failure(run, item, row);
+        ms_progress_step(true);
     } else {
-        run->rows++;
-        going = going && run->take(run->user, item->name, row->embedding);
+        going = going && take_picture(run, item, row->embedding);
     }
-    ms_progress_step(failed);
     drop_first(run); /* rows come back in order */
     return going ? 0 : 1;
 }
@@ -330,8 +360,10 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     if (sources->files_from)
         run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
     ms_progress_start(sources->progress, count_pictures(run));
-    minisim_status status =
-        minisim_embed_batch(engine->contexts, engine->count, next_input, take_row, run);
+    minisim_status status = sources->known ? ms_embed_batch(engine->contexts, engine->count,
+                                                            next_input, embed_known, take_row, run)
+                                           : minisim_embed_batch(engine->contexts, engine->count,
+                                                                 next_input, take_row, run);
     ms_progress_end();
     if (status == MINISIM_OUT_OF_MEMORY)
         out_of_memory();

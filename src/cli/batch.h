@@ -8,6 +8,21 @@
 #include "cli/pictures.h"
 #include "cli/progress.h"
 
+/*
+ * What a verb adds that knows some of the pictures already. Each picture has `detail`, zeroed
+ * memory of `detail_size` bytes.
+ */
+struct ms_known_pictures {
+    size_t detail_size;
+    /* Before a picture is read, in order. true: there is nothing to do with it. */
+    bool (*is_done)(void *user, const char *name, void *detail);
+    /* Instead of minisim_embed_file, on any thread. CANCELLED: it needs no embedding. */
+    minisim_status (*embed)(void *user, minisim_context *context, const minisim_input *input,
+                            void *detail, float *embedding);
+    /* Instead of ms_take_row; counts the picture in the line of progress when it is finished. */
+    bool (*take)(void *user, const char *name, void *detail, const float *embedding);
+};
+
 struct ms_sources {
     char **names;
     size_t count;
@@ -20,6 +35,7 @@ struct ms_sources {
     bool quiet;             /* no line on what was left out */
     const char *outputs[2]; /* files that the run will replace: never read; NULL: none */
     enum ms_progress_mode progress;
+    const struct ms_known_pictures *known; /* NULL: all pictures are embedded */
 };
 
 /*
@@ -40,7 +56,8 @@ bool ms_is_folder(const char *name);
 /* How many pictures there will be; UINT64_MAX: not known beforehand. */
 uint64_t ms_count_sources(const struct ms_sources *sources);
 
-/* Where there is neither a row nor an error, it says that there were no pictures. */
+/* Where there is neither a row nor an error, it says that there were no pictures. `take` is NULL
+ * where sources->known takes the rows. */
 void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_settings *settings,
                       const struct ms_engine *engine, ms_take_row take, void *user);
 

@@ -2,12 +2,11 @@
  * minisim compare: the distance of the first picture to each other, or of all pairs. Pictures (or
  * rows of a NumPy file) are collected here, then compared and printed by comparison.c.
  */
-#include "base/npy.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "cli/arrays.h"
 #include "cli/comparison.h"
 #include "cli/console.h"
-#include "cli/names.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 #include "cli/why.h"
@@ -168,60 +167,15 @@ static bool fail(const char *path, const char *why) {
     return false;
 }
 
-static ssize_t read_input(void *cookie, char *bytes, size_t size) {
-    (void)cookie;
-    return ms_read_patiently(STDIN_FILENO, bytes, size);
-}
-
-static minisim_status read_vectors(const char *path, struct ms_vectors *vectors,
-                                   minisim_error *error) {
-    if (strcmp(path, "-") != 0)
-        return ms_read_npy(path, vectors, error);
-    FILE *input = fopencookie(NULL, "rb", (cookie_io_functions_t){.read = read_input});
-    *error = (minisim_error){"out of memory"};
-    if (!input)
-        return MINISIM_OUT_OF_MEMORY;
-    minisim_status status = ms_read_npy_stream(input, vectors, error);
-    fclose(input);
-    return status;
-}
-
-/* Names for the rows: as many. */
-static bool collect_ids(struct compare *c) {
-    struct ms_names list;
-    size_t count = 0;
-    c->names = calloc(c->count, sizeof *c->names);
-    if (!c->names)
-        return out_of_memory();
-    if (!ms_names_open(&list, c->ids_path, c->sources.null_ended))
-        return false;
-    for (char *name; (name = ms_names_next(&list)); count++)
-        if (count < c->count)
-            c->names[count] = name;
-        else
-            free(name);
-    ms_names_close(&list);
-    if (count == c->count)
-        return true;
-    minisim_error error;
-    snprintf(error.text, sizeof error.text, "it names %zu rows, the array has %zu", count,
-             c->count);
-    return fail(c->ids_path, error.text);
-}
-
 static bool collect_vectors(struct compare *c) {
-    struct ms_vectors vectors;
+    struct ms_array array;
     minisim_error error;
-    minisim_status status = read_vectors(c->vectors_path, &vectors, &error);
-    if (status != MINISIM_OK) {
-        fail(c->vectors_path, error.text);
-        if (status == MINISIM_OUT_OF_MEMORY)
-            ms_note(MS_EXIT_SYSTEM);
+    if (!ms_read_array(c->vectors_path, c->ids_path, c->sources.null_ended, &array))
         return false;
-    }
-    c->vectors = vectors.values;
-    c->count = vectors.rows;
-    c->dimension = vectors.columns;
+    c->vectors = array.vectors.values;
+    c->names = array.names;
+    c->count = array.vectors.rows;
+    c->dimension = array.vectors.columns;
     if (c->count < 2)
         return fail(c->vectors_path, "it holds one row, compare needs two");
     if (c->query >= c->count) {
@@ -229,7 +183,7 @@ static bool collect_vectors(struct compare *c) {
                  c->query_text, c->count);
         return fail(c->vectors_path, error.text);
     }
-    return !c->ids_path || collect_ids(c);
+    return true;
 }
 
 static bool check_vectors(struct compare *c) {

@@ -4,6 +4,7 @@
  */
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/pictures.h"
 #include "cli/verbs.h"
@@ -18,10 +19,10 @@ static const struct ms_option info_options[] = {
 
 const struct ms_verb ms_verb_info = {
     "info",
-    "[FILE.msw]",
-    "show the weights, the memory plan and the CPU",
+    "[FILE]",
+    "show the weights, the memory plan and the CPU; or a catalogue",
     "Shows what the weights are, how pictures reach the network, how much memory it all\n"
-    "takes, and which kernels compute it.\n"
+    "takes, and which kernels compute it. Of a catalogue (.msc): what it holds.\n"
     "\n"
     "  minisim info\n"
     "  minisim info --json weights/minisim-default.msw",
@@ -34,9 +35,7 @@ struct info {
     char *path; /* of the weights */
     minisim_model *model;
     minisim_model_info weights;
-    minisim_geometry geometry; /* in force */
-    uint32_t crop_size, pad_colour;
-    minisim_resample resample;
+    struct ms_preprocessing preprocessing;
     size_t context_bytes;
     uint64_t picture_bytes;
     char id[65];
@@ -51,28 +50,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     default:
         return ms_take_picture_option(&info->pictures, option, value);
     }
-}
-
-static const char *geometry_name(minisim_geometry geometry) {
-    return geometry == MINISIM_CROP ? "crop" : geometry == MINISIM_PAD ? "pad" : "squash";
-}
-
-static const char *resample_name(minisim_resample resample) {
-    return resample == MINISIM_BICUBIC ? "bicubic" : resample == MINISIM_STB ? "stb" : "bilinear";
-}
-
-/* What the options change about the weights' preprocessing. */
-static void find_preprocessing(struct info *info) {
-    const minisim_context_options *o = &info->pictures.context;
-    const minisim_model_info *w = &info->weights;
-    bool own = o->geometry != MINISIM_GEOMETRY_FROM_WEIGHTS;
-    info->geometry = own ? o->geometry : w->geometry;
-    info->crop_size = own ? o->crop_size : w->crop_size;
-    if (info->geometry == MINISIM_CROP && info->crop_size == 0)
-        info->crop_size = w->input_size * 8 / 7;
-    info->pad_colour = own ? o->pad_colour : w->pad_colour;
-    info->resample = o->resample != MINISIM_RESAMPLE_FROM_WEIGHTS ? o->resample : w->resample;
-    info->picture_bytes = ms_max_memory(&info->pictures);
 }
 
 /* false: the options do not suit the weights, or no memory; that was said and noted. */
@@ -95,7 +72,8 @@ static bool gather(struct info *info) {
         ms_note_refusal(status);
         return false;
     }
-    find_preprocessing(info);
+    ms_find_preprocessing(&info->pictures, &info->weights, &info->preprocessing);
+    info->picture_bytes = ms_max_memory(&info->pictures);
     return true;
 }
 
@@ -158,16 +136,16 @@ static void print_preprocessing(const struct info *info) {
     unsigned size = (unsigned)info->weights.input_size;
     printf("\nPreprocessing\n");
     print_label("geometry");
-    if (info->geometry == MINISIM_CROP)
+    if (info->preprocessing.geometry == MINISIM_CROP)
         printf("crop: the shorter side to %u, then the central %u x %u\n",
-               (unsigned)info->crop_size, size, size);
-    else if (info->geometry == MINISIM_PAD)
+               (unsigned)info->preprocessing.crop_size, size, size);
+    else if (info->preprocessing.geometry == MINISIM_PAD)
         printf("pad: fitted into %u x %u, centred on colour %06x\n", size, size,
-               (unsigned)info->pad_colour);
+               (unsigned)info->preprocessing.pad_colour);
     else
         printf("squash: the whole picture to %u x %u\n", size, size);
     print_label("resampling");
-    printf("%s\n", resample_name(info->resample));
+    printf("%s\n", ms_resample_name(info->preprocessing.resample));
     print_label("values");
     print_three("(v/255 - mean) / std, mean", info->weights.mean);
     print_three("; std", info->weights.std);
@@ -226,14 +204,15 @@ static void json_weights(const struct info *info, struct ms_json *json) {
 static void json_preprocessing(const struct info *info, struct ms_json *json) {
     char colour[8];
     ms_json_open(json, "preprocessing", '{');
-    ms_json_text(json, "geometry", geometry_name(info->geometry));
-    if (info->geometry == MINISIM_CROP)
-        ms_json_count(json, "crop_size", info->crop_size);
-    if (info->geometry == MINISIM_PAD) {
-        snprintf(colour, sizeof colour, "%06x", (unsigned)(info->pad_colour & 0xffffff));
+    ms_json_text(json, "geometry", ms_geometry_name(info->preprocessing.geometry));
+    if (info->preprocessing.geometry == MINISIM_CROP)
+        ms_json_count(json, "crop_size", info->preprocessing.crop_size);
+    if (info->preprocessing.geometry == MINISIM_PAD) {
+        snprintf(colour, sizeof colour, "%06x",
+                 (unsigned)(info->preprocessing.pad_colour & 0xffffff));
         ms_json_text(json, "pad_colour", colour);
     }
-    ms_json_text(json, "resample", resample_name(info->resample));
+    ms_json_text(json, "resample", ms_resample_name(info->preprocessing.resample));
     json_three(json, "mean", info->weights.mean);
     json_three(json, "std", info->weights.std);
     ms_json_close(json, '}');
@@ -271,7 +250,11 @@ void ms_run_info(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &info, &count))
         return;
     if (count > 1 || (count == 1 && info.pictures.weights)) {
-        ms_refuse_usage("info takes one file of weights");
+        ms_refuse_usage("info takes one file of weights, or one catalogue");
+        return;
+    }
+    if (count == 1 && ms_is_catalogue(argv[0])) {
+        ms_print_catalogue(argv[0], info.json);
         return;
     }
     if (count == 1)

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ms_verb *const verbs[] = {&ms_verb_embed,   &ms_verb_compare, &ms_verb_classify,
-                                              &ms_verb_info,    &ms_verb_bench,   &ms_verb_trace,
-                                              &ms_verb_selftest};
+static const struct ms_verb *const verbs[] = {
+    &ms_verb_embed, &ms_verb_compare, &ms_verb_classify, &ms_verb_index,   &ms_verb_search,
+    &ms_verb_list,  &ms_verb_remove,  &ms_verb_verify,   &ms_verb_compact, &ms_verb_merge,
+    &ms_verb_info,  &ms_verb_bench,   &ms_verb_trace,    &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
@@ -27,8 +28,9 @@ static void print_help(FILE *file) {
           "folders above, and those that were built in (make EMBED_WEIGHTS=1).\n"
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
-          "done; 2 wrong usage; 3 weights unusable; 4 the system refused (no memory, no room,\n"
-          "cannot write); 10 differs (trace --against, selftest); 130 interrupted.\n"
+          "done; 2 wrong usage; 3 weights or catalogue unusable; 4 the system refused (no\n"
+          "memory, no room, cannot write); 10 differs (trace --against, selftest); 130\n"
+          "interrupted.\n"
           "\n"
           "Examples\n"
           "  minisim embed photo.jpg                     its embedding, as text\n"

@@ -4,6 +4,8 @@
  * is a few slots a thread, so one slow picture does not stop the others at once, and memory stays
  * bounded.
  */
+#include "net/batch.h"
+
 #include "net/model.h"
 
 #include <pthread.h>
@@ -23,6 +25,7 @@ struct batch {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t moved; /* a slot became free, or the end came */
     minisim_next_fn next;
+    ms_embed_fn *embed;
     minisim_row_fn row;
     void *user;
     struct slot *slots;
@@ -84,7 +87,9 @@ static struct slot *take_input(struct batch *batch) {
     return slot;
 }
 
-static minisim_status embed(minisim_context *context, const minisim_input *input, float *to) {
+static minisim_status embed(void *user, minisim_context *context, const minisim_input *input,
+                            float *to) {
+    (void)user;
     if (input->path)
         return minisim_embed_file(context, input->path, input->region, to);
     if (input->bytes)
@@ -100,7 +105,7 @@ static void *work(void *argument) {
     while ((slot = take_input(batch))) {
         float *to = batch->embeddings + (size_t)(slot - batch->slots) * batch->dimension;
         pthread_mutex_unlock(&batch->lock);
-        slot->status = embed(worker->context, &slot->input, to);
+        slot->status = batch->embed(batch->user, worker->context, &slot->input, to);
         if (slot->status)
             snprintf(slot->error.text, sizeof slot->error.text, "%s",
                      minisim_context_error(worker->context));
@@ -125,6 +130,11 @@ static void run_workers(struct worker *workers, size_t count) {
 
 minisim_status minisim_embed_batch(minisim_context *const *contexts, size_t count,
                                    minisim_next_fn next, minisim_row_fn row, void *user) {
+    return ms_embed_batch(contexts, count, next, embed, row, user);
+}
+
+minisim_status ms_embed_batch(minisim_context *const *contexts, size_t count, minisim_next_fn next,
+                              ms_embed_fn *embed_one, minisim_row_fn row, void *user) {
     if (!contexts || count == 0 || count > 4096 || !next || !row)
         return MINISIM_BAD_ARGUMENT;
     for (size_t i = 0; i < count; i++) {
@@ -135,7 +145,7 @@ minisim_status minisim_embed_batch(minisim_context *const *contexts, size_t coun
             if (contexts[j] == contexts[i])
                 return MINISIM_BAD_ARGUMENT;
     }
-    struct batch batch = {.next = next, .row = row, .user = user};
+    struct batch batch = {.next = next, .embed = embed_one, .row = row, .user = user};
     batch.slot_count = count == 1 ? 1 : slots_per_thread * count;
     batch.dimension = minisim_model_dimension(minisim_context_model(contexts[0]));
     batch.slots = calloc(batch.slot_count, sizeof *batch.slots);

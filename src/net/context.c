@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/float_env.h"
 #include "base/sha256.h"
+#include "net/batch.h"
 #include "net/run.h"
 #include "net/watch.h"
 #include "picture/decode.h"
@@ -244,12 +245,15 @@ static minisim_status hold_budget(minisim_context *context, const struct ms_scan
 }
 
 static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes, size_t size,
-                                  const minisim_region *region, float *embedding) {
+                                  const minisim_region *region, ms_seen_fn *seen, void *user,
+                                  float *embedding) {
     struct ms_scan scan;
     minisim_pixels pixels;
     minisim_error *error = &context->error;
     ms_watch_file(&context->watcher, bytes, size);
     minisim_status status = ms_scan_picture(bytes, size, context->max_pixels, &scan, error);
+    if (!status && seen && seen(user, bytes, size, scan.width, scan.height))
+        status = MINISIM_CANCELLED;
     if (!status && context->ignore_orientation)
         scan.orientation = 1;
     if (!status)
@@ -295,7 +299,7 @@ minisim_status minisim_embed_memory(minisim_context *context, const void *bytes,
         return status;
     /* The caller's bytes count as those of a file do that is read here. */
     context->arena.used = (size_t)ms_arena_cost(size);
-    status = embed_bytes(context, bytes, size, region, embedding);
+    status = embed_bytes(context, bytes, size, region, NULL, NULL, embedding);
     context->arena.used = 0;
     return status;
 }
@@ -328,6 +332,12 @@ static minisim_status read_file(minisim_context *context, const char *path, uint
 
 minisim_status minisim_embed_file(minisim_context *context, const char *path,
                                   const minisim_region *region, float *embedding) {
+    return ms_embed_seen(context, path, region, NULL, NULL, embedding);
+}
+
+minisim_status ms_embed_seen(minisim_context *context, const char *path,
+                             const minisim_region *region, ms_seen_fn *seen, void *user,
+                             float *embedding) {
     uint8_t *bytes;
     size_t size;
     minisim_status status = begin(context, path, embedding);
@@ -335,7 +345,7 @@ minisim_status minisim_embed_file(minisim_context *context, const char *path,
         return status;
     status = read_file(context, path, &bytes, &size);
     if (!status)
-        status = embed_bytes(context, bytes, size, region, embedding);
+        status = embed_bytes(context, bytes, size, region, seen, user, embedding);
     ms_arena_close(&context->arena);
     return status;
 }

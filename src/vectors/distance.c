@@ -33,9 +33,8 @@ static bool finish_cosine(float ab, float aa, float bb, double *distance) {
     return true;
 }
 
-/* From sums to a distance. Only cosine needs more than the first. */
-static bool finish(minisim_metric metric, float sum, float aa, float bb, const float *a,
-                   const float *b, size_t n, double *distance) {
+bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, const float *a,
+                        const float *b, size_t n, double *distance) {
     if (metric == MINISIM_COSINE) {
         if (finish_cosine(sum, aa, bb, distance))
             return true;
@@ -79,8 +78,9 @@ void ms_vector_squares(const struct ms_vector_set *set, float *squares) {
 bool ms_vector_distance(const struct ms_vector_set *set, minisim_metric metric, size_t a, size_t b,
                         float sum, double *distance) {
     bool cosine = metric == MINISIM_COSINE;
-    return finish(metric, sum, cosine ? set->squares[a] : 0, cosine ? set->squares[b] : 0,
-                  set->values + a * set->n, set->values + b * set->n, set->n, distance);
+    return ms_finish_distance(metric, sum, cosine ? set->squares[a] : 0,
+                              cosine ? set->squares[b] : 0, set->values + a * set->n,
+                              set->values + b * set->n, set->n, distance);
 }
 
 /* The fastest kernels here, looked for once: asking the CPU can take longer than a distance. */
@@ -114,7 +114,7 @@ minisim_status minisim_distance(minisim_metric metric, const float *a, const flo
         aa = sum_of(kernels->dot, a, a, n);
         bb = sum_of(kernels->dot, b, b, n);
     }
-    bool found = finish(metric, sum, aa, bb, a, b, n, distance);
+    bool found = ms_finish_distance(metric, sum, aa, bb, a, b, n, distance);
     ms_float_env_leave(&env);
     return found ? MINISIM_OK : MINISIM_NO_DISTANCE;
 }

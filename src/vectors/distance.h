@@ -27,6 +27,11 @@ void ms_vector_sums(const struct ms_vector_set *set, minisim_metric metric, size
 bool ms_vector_distance(const struct ms_vector_set *set, minisim_metric metric, size_t a, size_t b,
                         float sum, double *distance);
 
+/* From the sum of a with b, of a with a, and of b with b to their distance; only cosine needs more
+ * than the first. false: there is none. */
+bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, const float *a,
+                        const float *b, size_t n, double *distance);
+
 /* Whether a vector of this squared length has a cosine distance and a unit length. */
 bool ms_has_direction(float squares);
 

@@ -1,0 +1,186 @@
+/* Whole catalogues: see compact.h. Both ways copy record by record, as they are stored. */
+#include "catalogue/compact.h"
+
+#include "catalogue/file.h"
+#include "catalogue/known.h"
+#include "catalogue/state.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* A record on its way from one catalogue to another. */
+struct carried {
+    struct ms_record record;
+    char path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+    struct ms_stored row;
+};
+
+static minisim_status fetch(const struct ms_catalogue *from, uint64_t id, struct carried *carried,
+                            minisim_error *error) {
+    size_t count;
+    minisim_status status = ms_catalogue_records(from, id, 1, &carried->record, &count, error);
+    if (!status)
+        status =
+            ms_catalogue_text(from, id, &carried->record, carried->path, carried->label, error);
+    return status ? status : ms_catalogue_vectors(from, id, 1, &carried->row, error);
+}
+
+static minisim_status put(struct ms_catalogue *to, const struct carried *carried,
+                          minisim_error *error) {
+    return ms_catalogue_add_stored(to, &carried->record, carried->path, carried->label,
+                                   &carried->row, error);
+}
+
+/* All that follows takes one; NULL: no memory. */
+static struct carried *allocate(const struct ms_catalogue *c) {
+    struct carried *carried = calloc(1, sizeof *carried);
+    const struct ms_origin *origin = &c->header.origin;
+    if (carried && !ms_stored_open(&carried->row, origin->type, origin->dimension, 1)) {
+        free(carried);
+        carried = NULL;
+    }
+    return carried;
+}
+
+static void release(struct carried *carried) {
+    if (carried)
+        ms_stored_close(&carried->row);
+    free(carried);
+}
+
+static minisim_status told_to_stop(minisim_error *error) {
+    return ms_fail(error, MINISIM_CANCELLED, "stopped");
+}
+
+/* ---- compact ---- */
+
+/* The new one takes no more room than the old one. */
+static minisim_status check_room(const struct ms_catalogue *c, minisim_error *error) {
+    struct statvfs about;
+    if (fstatvfs(c->descriptor, &about) != 0)
+        return MINISIM_OK; /* writing will tell */
+    uint64_t ids = c->commit.ids, left = ids - c->commit.removed;
+    uint64_t room = (uint64_t)about.f_bavail * about.f_frsize;
+    /* In proportion, and one part in 16 for what is not. */
+    uint64_t needed = ids ? c->commit.end / ids * left + c->commit.end / 16 : 0;
+    needed = needed < c->commit.end ? needed : c->commit.end;
+    if (room >= needed)
+        return MINISIM_OK;
+    return ms_fail(error, MINISIM_REFUSED,
+                   "compacting needs room for about %llu bytes beside it, %llu are free",
+                   (unsigned long long)needed, (unsigned long long)room);
+}
+
+static minisim_status copy_all(const struct ms_catalogue *from, struct ms_catalogue *to,
+                               ms_stop_fn *stop, void *user, minisim_error *error) {
+    struct carried *carried = allocate(from);
+    minisim_status status =
+        carried ? MINISIM_OK : ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    for (uint64_t id = 0; !status && id < from->commit.ids; id++) {
+        if (ms_catalogue_is_removed(from, id))
+            continue;
+        status = fetch(from, id, carried, error);
+        if (!status)
+            status = put(to, carried, error);
+        if (!status && stop(user, id))
+            status = told_to_stop(error);
+    }
+    release(carried);
+    return status ? status : ms_catalogue_commit(to, error);
+}
+
+/* With the rights of the old file. */
+static minisim_status publish(const struct ms_catalogue *old, struct ms_catalogue *new,
+                              const char *beside, const char *path, minisim_error *error) {
+    struct stat about;
+    if (fstat(old->descriptor, &about) != 0 || fchmod(new->descriptor, about.st_mode & 0777) != 0)
+        return ms_fail(error, MINISIM_REFUSED, "the new file cannot get its rights: %s",
+                       ms_errno_text(errno));
+    return ms_file_publish(new->descriptor, beside, path, true, error);
+}
+
+minisim_status ms_catalogue_compact(const char *path, ms_stop_fn *stop, void *user,
+                                    minisim_error *error) {
+    struct ms_catalogue *old, *new = NULL;
+    char *beside = NULL, *target = realpath(path, NULL); /* a link stays one */
+    if (!target)
+        return ms_fail(error, MINISIM_REFUSED, "cannot be opened: %s", ms_errno_text(errno));
+    minisim_status status = ms_catalogue_open_writer(target, NULL, &old, error);
+    if (!status)
+        status = check_room(old, error);
+    if (!status)
+        status = ms_catalogue_create_beside(target, &old->header.origin, &new, &beside, error);
+    if (!status)
+        status = copy_all(old, new, stop, user, error);
+    if (!status)
+        status = publish(old, new, beside, target, error);
+    if (status && new)
+        unlink(beside); /* not there any more, if it has been moved */
+    if (new)
+        free(beside);
+    ms_catalogue_close(new);
+    ms_catalogue_close(old);
+    free(target);
+    return status;
+}
+
+/* ---- merge ---- */
+
+static bool is_newer(const struct ms_record *a, const struct ms_record *b) {
+    return a->seconds > b->seconds || (a->seconds == b->seconds && a->nanoseconds > b->nanoseconds);
+}
+
+static minisim_status merge_one(struct ms_catalogue *c, struct ms_known *known,
+                                const struct carried *carried, struct ms_merged *merged,
+                                minisim_error *error) {
+    struct ms_record record;
+    bool found;
+    uint64_t id, new = ms_catalogue_ids(c);
+    minisim_status status = ms_known_path(known, carried->path, &found, &id, &record, error);
+    if (status)
+        return status;
+    bool same = found && memcmp(record.content, carried->record.content, 32) == 0;
+    bool older = found && !same && !is_newer(&carried->record, &record);
+    merged->same += same;
+    merged->older += older;
+    merged->replaced += found && !same && !older;
+    merged->added += !found;
+    if (same || older)
+        return MINISIM_OK;
+    if (found)
+        status = ms_catalogue_remove(c, id, error);
+    if (!status)
+        status = put(c, carried, error);
+    return status ? status : ms_known_add(known, new, error);
+}
+
+minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalogue *other,
+                                  ms_stop_fn *stop, void *user, struct ms_merged *merged,
+                                  minisim_error *error) {
+    struct ms_known known = {.count = 0};
+    struct carried *carried = NULL;
+    minisim_status status = ms_check_origin(&c->header.origin, &other->header.origin, error);
+    if (status)
+        return MINISIM_BAD_ARGUMENT;
+    status = ms_known_open(&known, c, error);
+    if (!status && !(carried = allocate(c)))
+        status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
+        if (ms_catalogue_is_removed(other, id))
+            continue;
+        status = fetch(other, id, carried, error);
+        if (!status)
+            status = merge_one(c, &known, carried, merged, error);
+        if (!status && stop(user, id))
+            status = told_to_stop(error);
+    }
+    release(carried);
+    ms_known_close(&known);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* The records of a catalogue that are nearest to some vectors. */
+#ifndef MS_CATALOGUE_SEARCH_H
+#define MS_CATALOGUE_SEARCH_H
+
+#include "catalogue/catalogue.h"
+#include "vectors/top.h"
+
+struct ms_search {
+    const struct ms_kernels *kernels;
+    minisim_metric metric;
+    const struct ms_stored *queries; /* of the catalogue's type and dimension */
+    double limit;                    /* no farther than this; dot: no smaller */
+};
+
+/*
+ * All records are compared with all queries in one pass, a block at a time. tops[queries] get the
+ * nearest, sorted; of dot products, the distances are their negatives. Pairs without a distance are
+ * left out.
+ */
+minisim_status ms_catalogue_search(const struct ms_catalogue *catalogue,
+                                   const struct ms_search *search, struct ms_top *tops,
+                                   minisim_error *error);
+
+#endif

@@ -1,0 +1,64 @@
+/* An open catalogue, shared by the files of this room. */
+#ifndef MS_CATALOGUE_STATE_H
+#define MS_CATALOGUE_STATE_H
+
+#include "catalogue/format.h"
+
+/* Bytes that grow. */
+struct ms_bytes {
+    uint8_t *bytes;
+    size_t size, capacity;
+};
+
+struct ms_catalogue {
+    int descriptor;
+    struct ms_header header;
+    struct ms_commit commit; /* what is committed */
+    bool slot_damaged[2];
+    struct ms_part *parts; /* [commit.segments], by their ids */
+    size_t part_capacity;
+    uint8_t *removed;    /* a bit for each id, in ids' order */
+    size_t removed_size; /* bytes */
+    const struct ms_kernels *kernels;
+    /* A writer's alone: the next segment, in memory. */
+    bool writer;
+    struct ms_bytes columns[MS_COLUMNS];
+    uint32_t waiting, waiting_removed; /* records and removed ids in it */
+    size_t since_table;                /* segments since the last with a TABLE */
+    bool failed;
+    struct ms_stored row; /* room for one vector */
+};
+
+/* One without a file yet. NULL: no memory. */
+struct ms_catalogue *ms_catalogue_allocate(void);
+
+/* A new catalogue beside `path`, to be published there or unlinked; *beside is to be freed. */
+minisim_status ms_catalogue_create_beside(const char *path, const struct ms_origin *origin,
+                                          struct ms_catalogue **catalogue, char **beside,
+                                          minisim_error *error);
+
+/* Reads what stands before and beside the records, of the open file. */
+minisim_status ms_catalogue_load(struct ms_catalogue *catalogue, minisim_error *error);
+
+/* Adds a segment to the list. false: no memory. */
+bool ms_add_part(struct ms_catalogue *catalogue, const struct ms_part *part);
+
+/* Notes that a record is gone; false: no memory. */
+bool ms_mark_removed(struct ms_catalogue *catalogue, uint64_t id);
+
+/* The header of a segment that is listed. */
+minisim_status ms_read_segment(const struct ms_catalogue *catalogue, const struct ms_part *part,
+                               struct ms_segment *segment, minisim_error *error);
+
+/* A whole column that is small, checked against its checksums; *bytes is to be freed. */
+minisim_status ms_read_column(const struct ms_catalogue *catalogue,
+                              const struct ms_segment *segment, size_t column, uint8_t **bytes,
+                              minisim_error *error);
+
+/* Whether the segment's checksums and columns are as they were written; `say` (may be NULL) hears
+ * of each damaged place. */
+minisim_status ms_check_segment(const struct ms_catalogue *catalogue,
+                                const struct ms_segment *segment, ms_say_damage *say, void *user,
+                                bool *whole, minisim_error *error);
+
+#endif

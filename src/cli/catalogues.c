@@ -1,0 +1,195 @@
+/* What verbs that work on catalogues share: see catalogues.h. */
+#include "cli/catalogues.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/console.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_error *error) {
+    ms_complain(path, "%s", error->text);
+    ms_note(status == MINISIM_BAD_CATALOGUE  ? MS_EXIT_WEIGHTS
+            : status == MINISIM_BAD_ARGUMENT ? MS_EXIT_SOME_FAILED
+                                             : MS_EXIT_SYSTEM);
+    return false;
+}
+
+bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
+    minisim_error error;
+    minisim_status status = ms_catalogue_open(path, catalogue, &error);
+    if (status == MINISIM_OK)
+        return true;
+    /* Missing or unreadable is unusable. */
+    return ms_catalogue_failed(path, status == MINISIM_REFUSED ? MINISIM_BAD_CATALOGUE : status,
+                               &error);
+}
+
+/* Lines for people, of what enters the embedding id. */
+static void describe(const struct ms_picture_settings *settings, const minisim_model *model,
+                     const minisim_model_info *info, struct ms_origin *origin) {
+    struct ms_preprocessing how;
+    char detail[32] = "";
+    ms_find_preprocessing(settings, info, &how);
+    if (how.geometry == MINISIM_CROP)
+        snprintf(detail, sizeof detail, " %u", (unsigned)how.crop_size);
+    else if (how.geometry == MINISIM_PAD)
+        snprintf(detail, sizeof detail, " %06x", (unsigned)how.pad_colour);
+    int length = snprintf(origin->text, sizeof origin->text,
+                          "numerics: %d\ninput: %u\ngeometry: %s%s\nresample: %s\n",
+                          MINISIM_NUMERICS, (unsigned)info->input_size,
+                          ms_geometry_name(how.geometry), detail, ms_resample_name(how.resample));
+    const char *key, *value;
+    for (size_t i = 0; minisim_model_fact(model, i, &key, &value), key; i++) {
+        size_t left = sizeof origin->text - (size_t)length;
+        bool tells = strcmp(key, "source") == 0 || strcmp(key, "date") == 0;
+        if (tells && strlen(key) + strlen(value) + 4 < left)
+            length += snprintf(origin->text + length, left, "%s: %s\n", key, value);
+    }
+}
+
+bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
+                    enum ms_vector_type type, struct ms_origin *origin) {
+    minisim_model_info info = {.size = sizeof info};
+    *origin = (struct ms_origin){.type = type};
+    origin->dimension = (uint32_t)minisim_model_dimension(engine->model);
+    minisim_status status = minisim_model_describe(engine->model, &info);
+    if (!status)
+        status = minisim_context_embedding_id(engine->contexts[0], origin->embedding_id);
+    if (status) {
+        ms_complain(engine->weights, "the weights cannot be described");
+        ms_note_refusal(status);
+        return false;
+    }
+    describe(settings, engine->model, &info, origin);
+    return true;
+}
+
+bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
+    /* A walk stays in a folder for a while: its real path is kept. */
+    static char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    size_t length = (size_t)(base - name);
+    if (length >= sizeof folder || !*base || strcmp(base, "..") == 0) {
+        errno = *base ? ENAMETOOLONG : EISDIR;
+        return false;
+    }
+    if (!real[0] || strlen(folder) != length || memcmp(folder, name, length) != 0) {
+        memcpy(folder, name, length);
+        folder[length] = '\0';
+        if (!realpath(length ? folder : ".", real)) {
+            real[0] = '\0';
+            return false;
+        }
+    }
+    int size = snprintf(path, MS_PATH_MOST + 1, "%s%s%s", real, real[1] ? "/" : "", base);
+    errno = ENAMETOOLONG;
+    return size <= MS_PATH_MOST;
+}
+
+bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,
+                    void *user) {
+    enum { AT_ONCE = 64 };
+    char name[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+    struct ms_record records[AT_ONCE];
+    minisim_error error;
+    for (uint64_t id = 0, ids = ms_catalogue_ids(catalogue); id < ids;) {
+        size_t count;
+        minisim_status status =
+            ms_catalogue_records(catalogue, id, AT_ONCE, records, &count, &error);
+        if (status)
+            return ms_catalogue_failed(path, status, &error);
+        for (size_t i = 0; i < count; i++, id++) {
+            if (ms_catalogue_is_removed(catalogue, id))
+                continue;
+            status = ms_catalogue_text(catalogue, id, &records[i], name, label, &error);
+            if (status)
+                return ms_catalogue_failed(path, status, &error);
+            if (!take(user, id, &records[i], name, label))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool ms_is_catalogue(const char *path) {
+    uint8_t start[4];
+    int descriptor;
+    uint64_t size;
+    if (ms_file_open(path, &descriptor, &size, NULL))
+        return false;
+    bool is = ms_file_read(descriptor, start, sizeof start, NULL) == MINISIM_OK &&
+              memcmp(start, "\x89MSC", sizeof start) == 0;
+    close(descriptor);
+    return is;
+}
+
+/* The origin's lines `key: value`. */
+static void print_origin(const char *text, struct ms_json *json) {
+    while (*text) {
+        char line[MS_ORIGIN_SIZE];
+        size_t length = strcspn(text, "\n");
+        memcpy(line, text, length);
+        line[length] = '\0';
+        char *value = strstr(line, ": ");
+        if (value) {
+            *value = '\0';
+            value += 2;
+        }
+        if (value && json)
+            ms_json_text(json, line, value);
+        else if (value && ms_is_utf8(line) && ms_is_utf8(value) && !strpbrk(value, "\033\r"))
+            printf("  %-14s %s\n", line, value);
+        text += length + (text[length] == '\n');
+    }
+}
+
+void ms_print_catalogue(const char *path, bool as_json) {
+    struct ms_json json = {.file = stdout};
+    struct ms_catalogue *c;
+    struct ms_catalogue_facts facts;
+    char uuid[33], text[4][MS_NUMBER_SIZE];
+    if (!ms_open_catalogue(path, &c))
+        return;
+    const struct ms_origin *origin = ms_catalogue_origin(c);
+    const char *id = origin->embedding_id[0] ? origin->embedding_id : NULL;
+    uint64_t removed = ms_catalogue_removed(c), records = ms_catalogue_ids(c) - removed;
+    ms_catalogue_describe(c, &facts);
+    for (size_t i = 0; i < 16; i++)
+        snprintf(uuid + 2 * i, 3, "%02x", (unsigned)facts.uuid[i]);
+    if (as_json) {
+        ms_json_open(&json, NULL, '{');
+        ms_json_count(&json, "schema", 1);
+        ms_json_name(&json, "catalogue", path);
+        ms_json_count(&json, "records", records);
+        ms_json_count(&json, "removed", removed);
+        ms_json_count(&json, "bytes", facts.file_bytes);
+        ms_json_count(&json, "segments", facts.segments);
+        ms_json_count(&json, "commits", facts.generation);
+        ms_json_count(&json, "dimension", origin->dimension);
+        ms_json_text(&json, "type", ms_vector_type_names[origin->type]);
+        ms_json_text(&json, "uuid", uuid);
+        ms_json_text(&json, "embedding_id", id);
+        ms_json_open(&json, "origin", '{');
+        print_origin(origin->text, &json);
+        ms_json_close(&json, '}');
+        ms_json_close(&json, '}');
+        putchar('\n');
+    } else {
+        printf(
+            "Catalogue\n  records        %s\n  removed        %s (minisim compact gives their room "
+            "back)\n  size           %s bytes, in %s segments\n",
+            ms_count_text(records, text[0]), ms_count_text(removed, text[1]),
+            ms_count_text(facts.file_bytes, text[2]), ms_count_text(facts.segments, text[3]));
+        printf("  vectors        %u values of %s\n  uuid           %s\n  embedding id   %s\n",
+               (unsigned)origin->dimension, ms_vector_type_names[origin->type], uuid,
+               id ? id : "none: vectors of another model");
+        print_origin(origin->text, NULL);
+    }
+    ms_catalogue_close(c);
+}

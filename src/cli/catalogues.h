@@ -1,0 +1,35 @@
+/* What verbs that work on catalogues share. */
+#ifndef MS_CLI_CATALOGUES_H
+#define MS_CLI_CATALOGUES_H
+
+#include "catalogue/catalogue.h"
+#include "cli/pictures.h"
+
+/* Says and notes why a call on the catalogue failed. Gives false. */
+bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_error *error);
+
+/* For reading. false: this was said and noted. */
+bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
+
+/* What embeddings of this engine have in common; `type` is the caller's. false: said and noted. */
+bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
+                    enum ms_vector_type type, struct ms_origin *origin);
+
+/* A picture's path as catalogues know it: absolute, its folder without links. false: there is no
+ * such folder, or the path is too long; errno says which. */
+bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);
+/* Gets the records that are not removed, in order. false: it ends here. */
+typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *record,
+                            const char *path, const char *label);
+
+/* false: it ended early; what the catalogue gave no record of was said and noted. */
+bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,
+                    void *user);
+
+/* Is it one, by its first bytes? */
+bool ms_is_catalogue(const char *path);
+
+/* What a catalogue is. */
+void ms_print_catalogue(const char *path, bool json);
+
+#endif

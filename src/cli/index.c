@@ -1,0 +1,628 @@
+/*
+ * minisim index: a catalogue made or brought up to date. For each picture, in order: is it known
+ * and unchanged, or a hard link of one that is known? Else its file is read, by any thread; a
+ * content that is known has its vector already, another is embedded; and in order again it becomes
+ * a record. At the end comes what was not met.
+ */
+#include "base/json.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "catalogue/known.h"
+#include "cli/arrays.h"
+#include "cli/catalogues.h"
+#include "cli/console.h"
+#include "cli/sources.h"
+#include "cli/verbs.h"
+#include "net/batch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static const struct ms_option index_options[] = {
+    {MS_OPTION_TYPE, "type", 0, "TYPE",
+     "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
+    {MS_OPTION_PRUNE, "prune", 0, NULL,
+     "remove pictures that are gone; those of a folder\nor drive that is not there stay"},
+    {MS_OPTION_VECTORS, "vectors", 0, "FILE",
+     "take the rows of a NumPy file (.npy), which\nanother model made, instead of pictures"},
+    {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
+    {0}};
+
+const struct ms_verb ms_verb_index = {
+    "index",
+    "CATALOGUE PATH...",
+    "make a catalogue of pictures, or bring it up to date",
+    "Makes a catalogue (.msc) of pictures, or brings it up to date: new ones are embedded,\n"
+    "changed ones again, copies of known ones are not read twice, hard links are one\n"
+    "picture. A PATH is a picture or a folder. Stopped and started again, it goes on where\n"
+    "it was; while it runs, others may search.\n"
+    "\n"
+    "  minisim index shop.msc Pictures/\n"
+    "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -\n"
+    "  minisim index texts.msc --vectors texts.npy --ids texts.txt",
+    {index_options, ms_source_options, ms_network_options, ms_picture_options},
+    ms_run_index};
+
+/* What became of the pictures. */
+enum outcome { NEW, CHANGED, COPIED, MOVED, UNCHANGED, HARD_LINK, MISSING, REMOVED, OUTCOMES };
+
+static const char *const outcome_names[OUTCOMES] = {
+    "new", "changed", "copied", "moved", "unchanged", "hard links", "missing", "removed"};
+
+/* A file system below a root on which known pictures were met. */
+struct place {
+    size_t root;
+    uint64_t device;
+};
+
+struct index {
+    struct ms_picture_settings pictures;
+    struct ms_sources sources;
+    int type, json; /* type: -1 not said */
+    bool prune;
+    const char *path, *vectors_path, *ids_path;
+    struct ms_catalogue *catalogue;
+    pthread_mutex_t lock; /* of the catalogue and what is known of it */
+    struct ms_known known;
+    uint64_t old_ids; /* below this were there before */
+    uint8_t *met;     /* a bit for each of them */
+    char **roots;     /* [sources.count]: folders' real paths, or NULL */
+    struct place *places;
+    size_t place_count, place_capacity;
+    struct ms_stored row;
+    double committed_at;
+    size_t pending; /* pictures that progress will count at the next commit */
+    uint64_t counts[OUTCOMES];
+    bool failed;
+};
+
+/* A picture on its way. */
+struct detail {
+    struct index *index;
+    struct ms_record record;
+    char path[MS_PATH_MOST + 1];
+    bool has_copy; /* `copy` is of the same content */
+    uint64_t copy;
+};
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", NULL};
+    struct index *x = settings;
+    switch (option->id) {
+    case MS_OPTION_TYPE:
+        return ms_take_choice(option, value, ms_vector_type_names, &x->type);
+    case MS_OPTION_PRUNE:
+        return x->prune = true;
+    case MS_OPTION_VECTORS:
+        x->vectors_path = value;
+        return true;
+    case MS_OPTION_IDS:
+        x->ids_path = value;
+        return true;
+    case MS_OPTION_FORMAT:
+        return ms_take_choice(option, value, formats, &x->json);
+    default:
+        return ms_is_option_of(ms_source_options, option)
+                   ? ms_take_source_option(&x->sources, option, value)
+                   : ms_take_picture_option(&x->pictures, option, value);
+    }
+}
+
+static bool check(struct index *x) {
+    struct ms_sources *sources = &x->sources;
+    if (sources->count == 0)
+        return ms_refuse_usage("index needs a CATALOGUE; see minisim index --help");
+    x->path = sources->names[0];
+    sources->names++;
+    sources->count--;
+    if (!ms_check_source_options(sources, "ids", x->ids_path))
+        return false;
+    if (!x->vectors_path != !x->ids_path)
+        return ms_refuse_usage("--vectors FILE and --ids FILE go together");
+    bool pictures = sources->count > 0 || sources->files_from;
+    if (x->vectors_path && pictures)
+        return ms_refuse_usage("index takes pictures or --vectors, not both");
+    if (!x->vectors_path && !pictures)
+        return ms_refuse_usage("index needs at least one PATH; see minisim index --help");
+    for (size_t i = 0; i < sources->count; i++)
+        if (strcmp(sources->names[i], "-") == 0)
+            return ms_refuse_usage("a picture on standard input has no name to be found by");
+    sources->outputs[0] = x->path;
+    return ms_check_sources(sources);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* ---- the catalogue ---- */
+
+static bool fail(struct index *x, minisim_status status, const minisim_error *error) {
+    if (!x->failed)
+        ms_catalogue_failed(x->path, status, error);
+    x->failed = true;
+    return false;
+}
+
+static bool out_of_memory(struct index *x) {
+    return fail(x, MINISIM_OUT_OF_MEMORY, &(minisim_error){"out of memory"});
+}
+
+/* What progress counts is committed. */
+static void count_committed(struct index *x) {
+    for (; x->pending > 0; x->pending--)
+        ms_progress_step(false);
+    x->committed_at = now();
+}
+
+static bool commit(struct index *x) {
+    minisim_error error;
+    minisim_status status = ms_catalogue_commit(x->catalogue, &error);
+    if (status)
+        return fail(x, status, &error);
+    count_committed(x);
+    return true;
+}
+
+static bool open_catalogue(struct index *x, struct ms_origin *origin) {
+    minisim_error error;
+    struct ms_catalogue *old;
+    /* An old catalogue has its type; only --type may contradict it. */
+    if (x->type < 0 && ms_catalogue_open(x->path, &old, &error) == MINISIM_OK) {
+        origin->type = ms_catalogue_origin(old)->type;
+        ms_catalogue_close(old);
+    }
+    minisim_status status = ms_catalogue_open_writer(x->path, origin, &x->catalogue, &error);
+    if (status)
+        return fail(x, status, &error);
+    x->old_ids = ms_catalogue_ids(x->catalogue);
+    x->committed_at = now();
+    if (!ms_stored_open(&x->row, origin->type, origin->dimension, 1))
+        return out_of_memory(x);
+    status = ms_known_open(&x->known, x->catalogue, &error);
+    return status ? fail(x, status, &error) : true;
+}
+
+static void close_catalogue(struct index *x) {
+    ms_known_close(&x->known);
+    ms_stored_close(&x->row);
+    ms_catalogue_close(x->catalogue);
+}
+
+/* ---- what is known of a picture ---- */
+
+static bool is_met(const struct index *x, uint64_t id) {
+    return x->met[id / 8] >> id % 8 & 1;
+}
+
+static bool is_below(const char *root, const char *path) {
+    size_t length = strlen(root);
+    return strncmp(root, path, length) == 0 && (path[length] == '/' || strcmp(root, "/") == 0);
+}
+
+/* Known pictures on that device are there. */
+static bool has_place(const struct index *x, size_t root, uint64_t device) {
+    for (size_t i = 0; i < x->place_count; i++)
+        if (x->places[i].root == root && x->places[i].device == device)
+            return true;
+    return false;
+}
+
+static bool note_place(struct index *x, size_t root, uint64_t device) {
+    if (has_place(x, root, device))
+        return true;
+    if (x->place_count == x->place_capacity) {
+        size_t capacity = x->place_capacity ? 2 * x->place_capacity : 8;
+        struct place *grown = realloc(x->places, capacity * sizeof *grown);
+        if (!grown)
+            return out_of_memory(x);
+        x->places = grown;
+        x->place_capacity = capacity;
+    }
+    x->places[x->place_count++] = (struct place){root, device};
+    return true;
+}
+
+/* A record of before is still there. */
+static bool meet(struct index *x, uint64_t id, const struct ms_record *record, const char *path) {
+    if (id >= x->old_ids || is_met(x, id))
+        return true;
+    x->met[id / 8] |= (uint8_t)(1 << id % 8);
+    for (size_t i = 0; i < x->sources.count; i++)
+        if (x->roots[i] && is_below(x->roots[i], path) && !note_place(x, i, record->device))
+            return false;
+    return true;
+}
+
+static bool is_same_file(const struct ms_record *a, const struct ms_record *b) {
+    return a->device == b->device && a->inode == b->inode;
+}
+
+/* Devices may be numbered anew when they are mounted again: they say nothing of a change. */
+static bool looks_unchanged(const struct ms_record *old, const struct ms_record *new) {
+    return old->size == new->size && old->seconds == new->seconds &&
+           old->nanoseconds == new->nanoseconds && old->inode == new->inode;
+}
+
+/* Whether the path of a record still leads to that file. */
+static bool is_still_there(struct index *x, uint64_t id, const struct ms_record *record,
+                           bool *there) {
+    char path[MS_PATH_MOST + 1];
+    struct stat about;
+    minisim_error error;
+    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
+    if (status)
+        return fail(x, status, &error);
+    *there =
+        stat(path, &about) == 0 && about.st_dev == record->device && about.st_ino == record->inode;
+    return true;
+}
+
+/* What is to be done with a picture. */
+struct finding {
+    bool done;       /* nothing: */
+    enum outcome as; /* it counts as this */
+    bool replaces;   /* `old` is what was at this path */
+    uint64_t old;
+    struct ms_record record; /* its */
+};
+
+static bool look_up(struct index *x, const struct detail *d, struct finding *found) {
+    struct ms_record record;
+    minisim_error error;
+    bool there;
+    uint64_t id;
+    *found = (struct finding){.as = NEW};
+    minisim_status status =
+        ms_known_path(&x->known, d->path, &found->replaces, &found->old, &found->record, &error);
+    if (status)
+        return fail(x, status, &error);
+    if (found->replaces) {
+        /* What this run has added may be named twice. */
+        found->done = found->old >= x->old_ids || (looks_unchanged(&found->record, &d->record) &&
+                                                   !(found->record.flags & MS_RECORD_DOUBTFUL));
+        found->as = found->done ? UNCHANGED : CHANGED;
+        return meet(x, found->old, &found->record, d->path);
+    }
+    status =
+        ms_known_file(&x->known, d->record.device, d->record.inode, &there, &id, &record, &error);
+    if (status)
+        return fail(x, status, &error);
+    if (there && !is_still_there(x, id, &record, &there))
+        return false;
+    if (there)
+        *found = (struct finding){.done = true, .as = HARD_LINK};
+    return true;
+}
+
+/* ---- the way of a picture ---- */
+
+/* A file of the second in which it is read may change again without a trace. */
+static void describe(const struct stat *about, struct ms_record *record) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    *record = (struct ms_record){.size = (uint64_t)about->st_size,
+                                 .seconds = about->st_mtim.tv_sec,
+                                 .nanoseconds = (uint32_t)about->st_mtim.tv_nsec,
+                                 .device = about->st_dev,
+                                 .inode = about->st_ino};
+    if (about->st_mtim.tv_sec >= time.tv_sec - 1)
+        record->flags = MS_RECORD_DOUBTFUL;
+}
+
+static bool is_done(void *user, const char *name, void *detail) {
+    struct index *x = user;
+    struct detail *d = detail;
+    struct finding found;
+    struct stat about;
+    d->index = x;
+    if (x->failed)
+        return true;
+    if (stat(name, &about) != 0 || !ms_real_path(name, d->path)) {
+        d->path[0] = '\0'; /* reading it will say why */
+        return false;
+    }
+    describe(&about, &d->record);
+    pthread_mutex_lock(&x->lock);
+    bool good = look_up(x, d, &found);
+    pthread_mutex_unlock(&x->lock);
+    if (!good || !found.done)
+        return !good;
+    x->counts[found.as]++;
+    ms_progress_step(false);
+    return true;
+}
+
+/* true: a picture of the same content has its vector. */
+static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, uint32_t height) {
+    struct detail *d = user;
+    struct index *x = d->index;
+    struct ms_record record;
+    struct ms_sha256 hash;
+    minisim_error error;
+    ms_sha256_start(&hash);
+    ms_sha256_add(&hash, bytes, size);
+    ms_sha256_digest(&hash, d->record.content);
+    d->record.width = width;
+    d->record.height = height;
+    pthread_mutex_lock(&x->lock);
+    /* Should this fail, adding the picture will, too, and says it. */
+    (void)ms_known_content(&x->known, d->record.content, &d->has_copy, &d->copy, &record, &error);
+    pthread_mutex_unlock(&x->lock);
+    return d->has_copy;
+}
+
+static minisim_status embed(void *user, minisim_context *context, const minisim_input *input,
+                            void *detail, float *embedding) {
+    (void)user;
+    return ms_embed_seen(context, input->path, input->region, see, detail, embedding);
+}
+
+/* What a picture is to the one of the same content: when that is gone, it was moved. */
+static bool compare_copy(struct index *x, const struct detail *d, struct finding *found) {
+    struct ms_record record;
+    minisim_error error;
+    size_t count;
+    bool there = true;
+    found->as = COPIED;
+    minisim_status status = ms_catalogue_records(x->catalogue, d->copy, 1, &record, &count, &error);
+    if (status)
+        return fail(x, status, &error);
+    if (ms_catalogue_is_removed(x->catalogue, d->copy) || !is_same_file(&record, &d->record))
+        return true;
+    if (!is_still_there(x, d->copy, &record, &there))
+        return false;
+    if (!there)
+        *found = (struct finding){.as = MOVED, .replaces = true, .old = d->copy};
+    return true;
+}
+
+/* A file that was hashed again for nothing is as it was. */
+static void compare_old(const struct detail *d, struct finding *found) {
+    if (memcmp(found->record.content, d->record.content, sizeof d->record.content) != 0)
+        return;
+    found->as = UNCHANGED;
+    found->done =
+        looks_unchanged(&found->record, &d->record) && found->record.flags == d->record.flags;
+}
+
+/* Removing comes first: both are then in one commit. */
+static bool replace(struct index *x, const struct detail *d, const struct finding *found,
+                    const float *embedding) {
+    uint64_t id = ms_catalogue_ids(x->catalogue);
+    minisim_status status = MINISIM_OK;
+    minisim_error error;
+    if (d->has_copy)
+        status = ms_catalogue_vectors(x->catalogue, d->copy, 1, &x->row, &error);
+    if (!status && found->replaces)
+        status = ms_catalogue_remove(x->catalogue, found->old, &error);
+    if (!status && d->has_copy)
+        status = ms_catalogue_add_stored(x->catalogue, &d->record, d->path, NULL, &x->row, &error);
+    else if (!status)
+        status = ms_catalogue_add(x->catalogue, &d->record, d->path, NULL, embedding, &error);
+    if (!status)
+        status = ms_known_add(&x->known, id, &error);
+    return status ? fail(x, status, &error) : true;
+}
+
+static bool add(struct index *x, const struct detail *d, const float *embedding) {
+    struct finding found;
+    if (!look_up(x, d, &found))
+        return false;
+    if (!found.done && found.replaces)
+        compare_old(d, &found);
+    else if (!found.done && d->has_copy && !compare_copy(x, d, &found))
+        return false;
+    if (!found.done && !replace(x, d, &found, embedding))
+        return false;
+    x->counts[found.as]++;
+    x->pending++;
+    return true;
+}
+
+static bool take(void *user, const char *name, void *detail, const float *embedding) {
+    struct index *x = user;
+    const struct detail *d = detail;
+    if (!d->path[0]) {
+        ms_complain(name, "its folder cannot be found, or its path is too long");
+        ms_note(MS_EXIT_SOME_FAILED);
+        return true;
+    }
+    pthread_mutex_lock(&x->lock);
+    bool good = add(x, d, embedding);
+    if (good && ms_catalogue_waiting(x->catalogue) == 0)
+        count_committed(x);
+    else if (good && now() - x->committed_at > 5)
+        good = commit(x);
+    pthread_mutex_unlock(&x->lock);
+    return good && !x->failed;
+}
+
+/* ---- what was not met ---- */
+
+static bool find_roots(struct index *x) {
+    x->met = calloc(1, (size_t)(x->old_ids / 8 + 1));
+    x->roots = calloc(x->sources.count + 1, sizeof *x->roots);
+    if (!x->met || !x->roots)
+        return out_of_memory(x);
+    for (size_t i = 0; i < x->sources.count; i++) {
+        struct stat about;
+        if (stat(x->sources.names[i], &about) == 0 && S_ISDIR(about.st_mode))
+            x->roots[i] = realpath(x->sources.names[i], NULL);
+    }
+    return true;
+}
+
+/* A record that was not met: is it gone from a folder that was walked? */
+static bool judge(struct index *x, uint64_t id, const struct ms_record *record) {
+    char path[MS_PATH_MOST + 1];
+    struct stat about;
+    minisim_error error;
+    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
+    if (status)
+        return fail(x, status, &error);
+    bool below = false, walked = false;
+    for (size_t i = 0; i < x->sources.count; i++)
+        if (x->roots[i] && is_below(x->roots[i], path)) {
+            below = true;
+            walked = walked || has_place(x, i, record->device);
+        }
+    if (!below || stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return true;
+    bool removes = x->prune && walked;
+    if (!x->sources.quiet && !removes && x->counts[MISSING] < 10)
+        ms_complain(path, "missing%s",
+                    x->prune ? "; it stays: nothing of its file system is there"
+                             : "; --prune removes it from the catalogue");
+    x->counts[removes ? REMOVED : MISSING]++;
+    status = removes ? ms_catalogue_remove(x->catalogue, id, &error) : MINISIM_OK;
+    return status ? fail(x, status, &error) : true;
+}
+
+static void find_missing(struct index *x) {
+    enum { AT_ONCE = 64 };
+    struct ms_record records[AT_ONCE];
+    minisim_error error;
+    for (uint64_t id = 0; id < x->old_ids && !ms_interrupted() && !x->failed;) {
+        size_t count;
+        minisim_status status =
+            ms_catalogue_records(x->catalogue, id, AT_ONCE, records, &count, &error);
+        if (status)
+            fail(x, status, &error);
+        for (size_t i = 0; !status && i < count && id < x->old_ids; i++, id++)
+            if (!is_met(x, id) && !ms_catalogue_is_removed(x->catalogue, id) &&
+                !(records[i].flags & MS_RECORD_NO_FILE) && !judge(x, id, &records[i]))
+                return;
+    }
+}
+
+/* ---- the whole ---- */
+
+static void report(const struct index *x) {
+    uint64_t records = ms_catalogue_ids(x->catalogue) - ms_catalogue_removed(x->catalogue);
+    struct ms_json json = {.file = stdout};
+    char number[MS_NUMBER_SIZE];
+    if (x->json) {
+        ms_json_open(&json, NULL, '{');
+        ms_json_count(&json, "schema", 1);
+        ms_json_name(&json, "catalogue", x->path);
+        ms_json_count(&json, "records", records);
+        for (size_t i = 0; i < OUTCOMES; i++)
+            ms_json_count(&json, i == HARD_LINK ? "hard_links" : outcome_names[i], x->counts[i]);
+        ms_json_close(&json, '}');
+        putchar('\n');
+        return;
+    }
+    ms_write_name(stdout, x->path);
+    printf(": %s records", ms_count_text(records, number));
+    for (size_t i = 0; i < OUTCOMES; i++)
+        if (x->counts[i] > 0)
+            printf(", %s %s", ms_count_text(x->counts[i], number), outcome_names[i]);
+    putchar('\n');
+}
+
+static void index_pictures(struct index *x, const struct ms_engine *engine) {
+    static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
+    struct ms_origin origin;
+    x->sources.known = &known;
+    if (!ms_find_origin(&x->pictures, engine, x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type,
+                        &origin) ||
+        !open_catalogue(x, &origin))
+        return;
+    if (find_roots(x)) {
+        ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
+        if (!ms_interrupted() && !x->failed)
+            find_missing(x);
+        /* What is done is kept, whatever ended it. */
+        if (!x->failed && commit(x))
+            report(x);
+    }
+    for (size_t i = 0; x->roots && i < x->sources.count; i++)
+        free(x->roots[i]);
+    free(x->roots);
+    free(x->met);
+    free(x->places);
+}
+
+/* One row of another model. */
+static bool add_row(struct index *x, const char *name, const float *vector, size_t columns) {
+    struct detail d = {.record = {.flags = MS_RECORD_NO_FILE}};
+    struct finding found = {.as = NEW};
+    struct ms_sha256 hash;
+    minisim_error error;
+    ms_sha256_start(&hash);
+    ms_sha256_add_floats(&hash, vector, columns);
+    ms_sha256_digest(&hash, d.record.content);
+    snprintf(d.path, sizeof d.path, "%s", name);
+    minisim_status status =
+        ms_known_path(&x->known, d.path, &found.replaces, &found.old, &found.record, &error);
+    if (status)
+        return fail(x, status, &error);
+    if (found.replaces) {
+        found.as = CHANGED;
+        compare_old(&d, &found);
+    }
+    if (!found.done && !replace(x, &d, &found, vector))
+        return false;
+    x->counts[found.as]++;
+    x->pending++;
+    if (ms_catalogue_waiting(x->catalogue) == 0)
+        count_committed(x);
+    return true;
+}
+
+static void add_rows(struct index *x, const struct ms_array *array) {
+    size_t columns = array->vectors.columns;
+    ms_progress_start_rows(x->sources.progress, array->vectors.rows);
+    for (size_t i = 0; i < array->vectors.rows && !ms_interrupted(); i++)
+        if (!add_row(x, array->names[i], array->vectors.values + i * columns, columns)) {
+            ms_complain(x->vectors_path, "row %zu (counted from 0) was not added", i);
+            break;
+        }
+    if (!x->failed && commit(x))
+        report(x);
+    ms_progress_end();
+}
+
+static void index_vectors(struct index *x) {
+    struct ms_array array;
+    if (!ms_read_array(x->vectors_path, x->ids_path, x->sources.null_ended, &array))
+        return;
+    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns,
+                               .type = x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type};
+    if (array.vectors.columns > MS_DIMENSION_MOST) {
+        ms_complain(x->vectors_path, "its rows have more than %d values", MS_DIMENSION_MOST);
+        ms_note(MS_EXIT_SOME_FAILED);
+    } else if (open_catalogue(x, &origin)) {
+        add_rows(x, &array);
+    }
+    ms_free_array(&array);
+}
+
+void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
+    struct index x = {.sources = {.names = argv}, .type = -1};
+    struct ms_engine engine;
+    if (!ms_open_sources(&x.sources, argc))
+        return;
+    pthread_mutex_init(&x.lock, NULL);
+    if (ms_parse_options(verb, argc, argv, take_option, &x, &x.sources.count) && check(&x)) {
+        if (x.vectors_path) {
+            index_vectors(&x);
+        } else if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
+            index_pictures(&x, &engine);
+            ms_close_engine(&engine);
+        }
+        close_catalogue(&x);
+    }
+    pthread_mutex_destroy(&x.lock);
+    ms_close_sources(&x.sources);
+}

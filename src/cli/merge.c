@@ -1,0 +1,154 @@
+/* minisim compact and minisim merge: whole catalogues, written anew or joined. */
+#include "base/text.h"
+#include "catalogue/compact.h"
+#include "cli/catalogues.h"
+#include "cli/console.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+
+static const struct ms_option compact_options[] = {
+    {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "say what would go, and change nothing"}, {0}};
+
+static const struct ms_option merge_options[] = {
+    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"}, {0}};
+
+const struct ms_verb ms_verb_compact = {
+    "compact",
+    "CATALOGUE",
+    "write a catalogue anew without what was removed",
+    "Writes a catalogue anew, beside the old one, without the room of what was removed or\n"
+    "changed, and puts it in its place when it is whole. Ids begin at 0 again.\n"
+    "\n"
+    "  minisim compact shop.msc",
+    {compact_options, merge_options},
+    ms_run_compact};
+
+const struct ms_verb ms_verb_merge = {
+    "merge",
+    "CATALOGUE OTHER...",
+    "add other catalogues to one",
+    "Adds what other catalogues hold to the first, which is made if it is not there. All\n"
+    "must be of the same weights and type. What both have is added once; of a picture that\n"
+    "changed in between, the newer counts. So a large collection can be indexed in parts,\n"
+    "on several machines.\n"
+    "\n"
+    "  minisim merge all.msc part1.msc part2.msc",
+    {merge_options},
+    ms_run_merge};
+
+struct settings {
+    bool dry_run;
+    int progress;
+};
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const modes[] = {"auto", "always", "never", NULL};
+    struct settings *s = settings;
+    if (option->id == MS_OPTION_PROGRESS)
+        return ms_take_choice(option, value, modes, &s->progress);
+    return s->dry_run = true;
+}
+
+static bool stop(void *user, uint64_t done) {
+    (void)user;
+    (void)done;
+    ms_progress_step(false);
+    return ms_interrupted();
+}
+
+static uint64_t count_records(const struct ms_catalogue *c) {
+    return ms_catalogue_ids(c) - ms_catalogue_removed(c);
+}
+
+/* CANCELLED comes from an interrupt, which says enough. */
+static bool fail(const char *path, minisim_status status, const minisim_error *error) {
+    return status != MINISIM_CANCELLED && ms_catalogue_failed(path, status, error);
+}
+
+static void compact(const char *path, const struct settings *s) {
+    struct ms_catalogue *c;
+    minisim_error error;
+    char number[MS_NUMBER_SIZE];
+    if (!ms_open_catalogue(path, &c))
+        return;
+    uint64_t records = count_records(c), removed = ms_catalogue_removed(c);
+    ms_catalogue_close(c);
+    if (!s->dry_run) {
+        ms_progress_start_rows((enum ms_progress_mode)s->progress, records);
+        minisim_status status = ms_catalogue_compact(path, stop, NULL, &error);
+        ms_progress_end();
+        if (status) {
+            fail(path, status, &error);
+            return;
+        }
+    }
+    ms_write_name(stdout, path);
+    printf(": %s %s records that were removed\n", s->dry_run ? "would drop" : "dropped",
+           ms_count_text(removed, number));
+}
+
+static bool merge_one(struct ms_catalogue *c, const char *path, struct ms_merged *merged) {
+    struct ms_catalogue *other;
+    minisim_error error;
+    if (!ms_open_catalogue(path, &other))
+        return false;
+    minisim_status status = ms_catalogue_merge(c, other, stop, NULL, merged, &error);
+    ms_catalogue_close(other);
+    if (status == MINISIM_BAD_ARGUMENT) /* of another origin */
+        status = MINISIM_BAD_CATALOGUE;
+    return status == MINISIM_OK || fail(path, status, &error);
+}
+
+static void merge(char **paths, size_t count, const struct settings *s) {
+    struct ms_catalogue *c;
+    struct ms_merged merged = {0};
+    minisim_error error;
+    char text[4][MS_NUMBER_SIZE];
+    if (!ms_open_catalogue(paths[1], &c))
+        return;
+    struct ms_origin origin = *ms_catalogue_origin(c);
+    ms_catalogue_close(c);
+    minisim_status status = ms_catalogue_open_writer(paths[0], &origin, &c, &error);
+    if (status) {
+        fail(paths[0], status, &error);
+        return;
+    }
+    bool good = true;
+    ms_progress_start_rows((enum ms_progress_mode)s->progress, 0);
+    for (size_t i = 1; good && i < count; i++)
+        good = merge_one(c, paths[i], &merged);
+    /* An interrupt keeps what is merged so far; it can be merged again. */
+    status = good || ms_interrupted() ? ms_catalogue_commit(c, &error) : MINISIM_OK;
+    ms_progress_end();
+    if (status) {
+        fail(paths[0], status, &error);
+    } else if (good) {
+        ms_write_name(stdout, paths[0]);
+        printf(": %s added, %s replaced, %s there already, %s older\n",
+               ms_count_text(merged.added, text[0]), ms_count_text(merged.replaced, text[1]),
+               ms_count_text(merged.same, text[2]), ms_count_text(merged.older, text[3]));
+    }
+    ms_catalogue_close(c);
+}
+
+void ms_run_compact(const struct ms_verb *verb, int argc, char **argv) {
+    struct settings s = {0};
+    size_t count;
+    if (!ms_parse_options(verb, argc, argv, take_option, &s, &count))
+        return;
+    if (count == 1)
+        compact(argv[0], &s);
+    else
+        ms_refuse_usage("compact takes one CATALOGUE");
+}
+
+void ms_run_merge(const struct ms_verb *verb, int argc, char **argv) {
+    struct settings s = {0};
+    size_t count;
+    if (!ms_parse_options(verb, argc, argv, take_option, &s, &count))
+        return;
+    if (count >= 2)
+        merge(argv, count, &s);
+    else
+        ms_refuse_usage("merge takes a CATALOGUE and at least one OTHER");
+}

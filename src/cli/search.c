@@ -1,0 +1,337 @@
+/*
+ * minisim search: the records of a catalogue that are nearest to some pictures, or to rows of a
+ * NumPy file. Queries are collected, some at a time, and then meet the catalogue in one pass.
+ */
+#include "catalogue/search.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/arrays.h"
+#include "cli/catalogues.h"
+#include "cli/console.h"
+#include "cli/sources.h"
+#include "cli/verbs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct ms_option search_options[] = {
+    {MS_OPTION_TOP, "top", 'k', "N", "show the N nearest (10)"},
+    {MS_OPTION_METRIC, "metric", 0, "METRIC", "cosine (usual), euclidean or dot"},
+    {MS_OPTION_MAX_DISTANCE, "max-distance", 0, "D", "show none that is farther"},
+    {MS_OPTION_MIN_SCORE, "min-score", 0, "S", "for dot: show none whose product is smaller"},
+    {MS_OPTION_EXCLUDE_SELF, "exclude-self", 0, NULL, "do not show the picture itself"},
+    {MS_OPTION_VECTORS, "vectors", 0, "FILE",
+     "search for the rows of a NumPy file (.npy)\ninstead; - is standard input"},
+    {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
+    {0}};
+
+const struct ms_verb ms_verb_search = {
+    "search",
+    "CATALOGUE PICTURE...",
+    "find the pictures of a catalogue that are close to these",
+    "Finds the pictures of a catalogue (.msc, see minisim index) that are closest to each of\n"
+    "these. The search is exact: every vector is compared.\n"
+    "\n"
+    "  minisim search shop.msc photo.jpg\n"
+    "  minisim search shop.msc -k 1 --max-distance 0.1 --json new/*.jpg",
+    {search_options, ms_source_options, ms_network_options, ms_picture_options},
+    ms_run_search};
+
+/* Queries that meet the catalogue at once. */
+enum { AT_ONCE = 16 };
+
+struct search {
+    struct ms_picture_settings pictures;
+    struct ms_sources sources;
+    int metric, json;
+    uint64_t most;
+    const char *max_distance, *min_score; /* NULL: not said */
+    double limit;
+    bool exclude_self;
+    const char *path, *vectors_path, *ids_path;
+    struct ms_catalogue *catalogue;
+    const struct ms_kernels *kernels;
+    struct ms_stored queries; /* count: how many are collected */
+    char *names[AT_ONCE];
+    struct ms_top tops[AT_ONCE];
+};
+
+static const char *const metrics[] = {"cosine", "euclidean", "dot", NULL};
+
+static minisim_metric metric_of(const struct search *s) {
+    static const minisim_metric of[] = {MINISIM_COSINE, MINISIM_EUCLIDEAN, MINISIM_DOT};
+    return of[s->metric];
+}
+
+static bool take_number(const struct ms_option *option, const char *value, double *number) {
+    char *end;
+    *number = strtod(value, &end);
+    return (*value && !*end && isfinite(*number)) || ms_refuse_value(option, value, "a number");
+}
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", NULL};
+    struct search *s = settings;
+    switch (option->id) {
+    case MS_OPTION_TOP:
+        return ms_take_count(option, value, 1, 1000000, &s->most);
+    case MS_OPTION_METRIC:
+        return ms_take_choice(option, value, metrics, &s->metric);
+    case MS_OPTION_MAX_DISTANCE:
+        s->max_distance = value;
+        return take_number(option, value, &s->limit);
+    case MS_OPTION_MIN_SCORE:
+        s->min_score = value;
+        return take_number(option, value, &s->limit);
+    case MS_OPTION_EXCLUDE_SELF:
+        return s->exclude_self = true;
+    case MS_OPTION_VECTORS:
+        s->vectors_path = value;
+        return true;
+    case MS_OPTION_IDS:
+        s->ids_path = value;
+        return true;
+    case MS_OPTION_FORMAT:
+        return ms_take_choice(option, value, formats, &s->json);
+    default:
+        return ms_is_option_of(ms_source_options, option)
+                   ? ms_take_source_option(&s->sources, option, value)
+                   : ms_take_picture_option(&s->pictures, option, value);
+    }
+}
+
+static bool check(struct search *s) {
+    struct ms_sources *sources = &s->sources;
+    bool dot = metric_of(s) == MINISIM_DOT;
+    if (sources->count == 0)
+        return ms_refuse_usage("search needs a CATALOGUE; see minisim search --help");
+    s->path = sources->names[0];
+    sources->names++;
+    sources->count--;
+    if (!ms_check_source_options(sources, "ids", s->ids_path))
+        return false;
+    if (dot ? s->max_distance : s->min_score)
+        return ms_refuse_usage("--%s", dot ? "metric dot has no distances: use --min-score"
+                                           : "min-score is for --metric dot: use --max-distance");
+    if (!s->max_distance && !s->min_score)
+        s->limit = dot ? -INFINITY : INFINITY;
+    bool pictures = sources->count > 0 || sources->files_from;
+    if (s->vectors_path && pictures)
+        return ms_refuse_usage("search takes pictures or --vectors, not both");
+    if (!s->vectors_path && !pictures)
+        return ms_refuse_usage("search needs a PICTURE; see minisim search --help");
+    if (!s->vectors_path && s->ids_path)
+        return ms_refuse_usage("--ids is about the rows of --vectors FILE");
+    if (s->vectors_path && s->exclude_self && !s->ids_path)
+        return ms_refuse_usage("--exclude-self needs the rows' names: --ids FILE");
+    return ms_check_sources(sources);
+}
+
+/* ---- answers ---- */
+
+static bool fail(const struct search *s, minisim_status status, const minisim_error *error) {
+    return ms_catalogue_failed(s->path, status, error);
+}
+
+/* The path that a query has as a record. */
+static void own_path(const struct search *s, const char *name, char path[MS_PATH_MOST + 1]) {
+    if (s->vectors_path)
+        snprintf(path, MS_PATH_MOST + 1, "%s", name);
+    else if (!ms_real_path(name, path))
+        path[0] = '\0';
+}
+
+static void begin_answer(const struct search *s, struct ms_json *json, const char *name) {
+    bool dot = metric_of(s) == MINISIM_DOT;
+    if (s->json) {
+        ms_json_open(json, NULL, '{');
+        ms_json_count(json, "schema", 1);
+        ms_json_name(json, "query", name);
+        ms_json_text(json, "closer", dot ? "larger" : "smaller");
+        ms_json_open(json, "hits", '[');
+        return;
+    }
+    printf("# %s %s ", metrics[s->metric], dot ? "product with" : "distance to");
+    ms_write_name(stdout, name);
+    printf(" (%s is closer)\n", dot ? "larger" : "smaller");
+}
+
+static void print_hit(const struct search *s, struct ms_json *json, const struct ms_hit *hit,
+                      const char *path) {
+    double value = metric_of(s) == MINISIM_DOT ? -hit->distance : hit->distance;
+    if (s->json) {
+        ms_json_open(json, NULL, '{');
+        ms_json_name(json, "path", path);
+        ms_json_count(json, "id", hit->id);
+        ms_json_double(json, metrics[s->metric], value);
+        ms_json_close(json, '}');
+        return;
+    }
+    printf("%.4g\t", value + 0.0); /* -0 becomes 0 */
+    ms_write_name(stdout, path);
+    putchar('\n');
+}
+
+static bool answer(const struct search *s, const char *name, const struct ms_top *top) {
+    struct ms_json json = {.file = stdout};
+    char own[MS_PATH_MOST + 1] = "", path[MS_PATH_MOST + 1];
+    size_t shown = 0;
+    if (s->exclude_self)
+        own_path(s, name, own);
+    begin_answer(s, &json, name);
+    for (size_t i = 0; i < top->count && shown < s->most; i++) {
+        struct ms_record record;
+        minisim_error error;
+        size_t count;
+        uint64_t id = top->hits[i].id;
+        minisim_status status = ms_catalogue_records(s->catalogue, id, 1, &record, &count, &error);
+        if (!status)
+            status = ms_catalogue_text(s->catalogue, id, &record, path, NULL, &error);
+        if (status)
+            return fail(s, status, &error);
+        if (s->exclude_self && strcmp(own, path) == 0)
+            continue;
+        print_hit(s, &json, &top->hits[i], path);
+        shown++;
+    }
+    if (s->json) {
+        ms_json_close(&json, ']');
+        ms_json_close(&json, '}');
+        putchar('\n');
+    }
+    return ms_flush_output();
+}
+
+/* Searches for what is collected. */
+static bool search(struct search *s) {
+    struct ms_search all = {s->kernels, metric_of(s), &s->queries, s->limit};
+    minisim_error error;
+    bool good = s->queries.count > 0;
+    if (!good)
+        return true;
+    for (size_t i = 0; i < s->queries.count; i++)
+        s->tops[i].count = 0;
+    minisim_status status = ms_catalogue_search(s->catalogue, &all, s->tops, &error);
+    if (status)
+        good = fail(s, status, &error);
+    for (size_t i = 0; i < s->queries.count; i++) {
+        good = good && answer(s, s->names[i], &s->tops[i]);
+        free(s->names[i]);
+    }
+    s->queries.count = 0;
+    return good;
+}
+
+/* ---- queries ---- */
+
+static bool out_of_memory(void) {
+    ms_complain(NULL, "out of memory");
+    ms_note(MS_EXIT_SYSTEM);
+    return false;
+}
+
+static bool add_query(void *user, const char *name, const float *vector) {
+    struct search *s = user;
+    size_t at = s->queries.count;
+    double distance;
+    bool aimless = metric_of(s) == MINISIM_COSINE &&
+                   minisim_distance(MINISIM_COSINE, vector, vector, s->queries.n, &distance);
+    if (aimless || !ms_stored_put(s->kernels, &s->queries, at, vector)) {
+        ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine "
+                                    "distance"
+                                  : "it has a value beyond 65504, which f16 cannot hold");
+        ms_note(MS_EXIT_SOME_FAILED);
+        return true;
+    }
+    if (!(s->names[at] = strdup(name)))
+        return out_of_memory();
+    s->queries.count++;
+    return s->queries.count < AT_ONCE || search(s);
+}
+
+static bool open_queries(struct search *s) {
+    const struct ms_origin *origin = ms_catalogue_origin(s->catalogue);
+    uint64_t ids = ms_catalogue_ids(s->catalogue), most = s->most + s->exclude_self;
+    s->kernels = ms_kernels_choose(s->pictures.model.cpu);
+    if (!ms_stored_open(&s->queries, origin->type, origin->dimension, AT_ONCE))
+        return out_of_memory();
+    s->queries.count = 0;
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        s->tops[i].most = (size_t)(most < ids ? most : ids);
+        s->tops[i].hits = malloc((s->tops[i].most + 1) * sizeof *s->tops[i].hits);
+        if (!s->tops[i].hits)
+            return out_of_memory();
+    }
+    return true;
+}
+
+static void close_queries(struct search *s) {
+    for (size_t i = 0; i < AT_ONCE; i++)
+        free(s->tops[i].hits);
+    for (size_t i = 0; i < s->queries.count; i++)
+        free(s->names[i]);
+    ms_stored_close(&s->queries);
+}
+
+static void search_pictures(struct search *s) {
+    struct ms_engine engine;
+    struct ms_origin origin;
+    minisim_error error;
+    if (!ms_open_engine(&s->pictures, ms_count_sources(&s->sources), &engine))
+        return;
+    enum ms_vector_type type = ms_catalogue_origin(s->catalogue)->type;
+    if (ms_find_origin(&s->pictures, &engine, type, &origin)) {
+        minisim_status status = ms_check_origin(ms_catalogue_origin(s->catalogue), &origin, &error);
+        if (status) {
+            fail(s, status, &error);
+        } else {
+            ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
+            if (!ms_interrupted())
+                search(s);
+        }
+    }
+    ms_close_engine(&engine);
+}
+
+static void search_rows(struct search *s) {
+    const struct ms_origin *origin = ms_catalogue_origin(s->catalogue);
+    struct ms_array array;
+    if (!ms_read_array(s->vectors_path, s->ids_path, s->sources.null_ended, &array))
+        return;
+    bool good = array.vectors.columns == origin->dimension;
+    if (!good) {
+        ms_complain(s->vectors_path, "its rows have %zu values, the catalogue's vectors %u",
+                    array.vectors.columns, (unsigned)origin->dimension);
+        ms_note(MS_EXIT_WEIGHTS);
+    }
+    for (size_t i = 0; good && i < array.vectors.rows && !ms_interrupted(); i++) {
+        char number[MS_NUMBER_SIZE + 4];
+        snprintf(number, sizeof number, "row %zu", i);
+        good = add_query(s, array.names ? array.names[i] : number,
+                         array.vectors.values + i * array.vectors.columns);
+    }
+    if (good && !ms_interrupted())
+        search(s);
+    ms_free_array(&array);
+}
+
+void ms_run_search(const struct ms_verb *verb, int argc, char **argv) {
+    struct search s = {.sources = {.names = argv}, .most = 10};
+    if (!ms_open_sources(&s.sources, argc))
+        return;
+    if (ms_parse_options(verb, argc, argv, take_option, &s, &s.sources.count) && check(&s) &&
+        ms_open_catalogue(s.path, &s.catalogue)) {
+        if (open_queries(&s)) {
+            if (s.vectors_path)
+                search_rows(&s);
+            else
+                search_pictures(&s);
+        }
+        close_queries(&s);
+        ms_catalogue_close(s.catalogue);
+    }
+    ms_close_sources(&s.sources);
+}

@@ -1,0 +1,54 @@
+/*
+ * Vectors as a catalogue stores them: f32, f16, or int8 with a scale each (src/catalogue/FORMAT.md,
+ * "Vectors"), and their distances, many at a time.
+ */
+#ifndef MS_VECTORS_STORED_H
+#define MS_VECTORS_STORED_H
+
+#include "kernels/kernels.h"
+#include "minisim.h"
+
+enum ms_vector_type { MS_F32 = 0, MS_F16 = 1, MS_I8 = 2 };
+enum { MS_VECTOR_TYPES = 3 };
+
+/* Their names, then NULL. */
+extern const char *const ms_vector_type_names[];
+
+/* A block of them. Values are the file's bytes: little-endian on every machine. */
+struct ms_stored {
+    enum ms_vector_type type;
+    size_t n;      /* values of a vector */
+    size_t stride; /* bytes from vector to vector: a multiple of 64 */
+    size_t count;
+    uint8_t *values; /* [count][stride] */
+    float *scales;   /* [count]; i8 alone */
+    uint32_t *norms; /* [count]; of f32 and f16 the bits of a float */
+    float *room;     /* [n], while one is put */
+};
+
+/* The stride of such vectors. */
+size_t ms_stored_stride(enum ms_vector_type type, size_t n);
+
+/* Memory for `count` vectors. false: there is none. */
+bool ms_stored_open(struct ms_stored *stored, enum ms_vector_type type, size_t n, size_t count);
+void ms_stored_close(struct ms_stored *stored);
+
+/* Rounds n finite values to vector `row`, and sums up its norm. false: it has none of this type
+ * (f16: a value beyond 65,504). */
+bool ms_stored_put(const struct ms_kernels *kernels, struct ms_stored *stored, size_t row,
+                   const float *vector);
+
+/* The values of vector `row`, in f32: exact for f32 and f16, scale * q rounded for i8. */
+void ms_stored_get(const struct ms_stored *stored, size_t row, float *vector);
+
+/*
+ * The distances of each query to each row, distances[q][r], as src/NUMBERS.md and FORMAT.md define
+ * them; INFINITY where there is none. `room` has ms_distance_room(queries, rows) floats. Both
+ * blocks are of one type and n.
+ */
+size_t ms_distance_room(const struct ms_stored *queries, const struct ms_stored *rows);
+void ms_stored_distances(const struct ms_kernels *kernels, minisim_metric metric,
+                         const struct ms_stored *queries, const struct ms_stored *rows, float *room,
+                         double *distances);
+
+#endif

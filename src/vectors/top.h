@@ -1,0 +1,24 @@
+/* The k nearest of many: a bounded heap, the farthest on top. Of equal distances the lower id is
+ * nearer, so that the answer does not depend on the order in which they come. */
+#ifndef MS_VECTORS_TOP_H
+#define MS_VECTORS_TOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ms_hit {
+    double distance; /* smaller is nearer */
+    uint64_t id;
+};
+
+struct ms_top {
+    size_t most, count;
+    struct ms_hit *hits; /* [most] */
+};
+
+void ms_top_add(struct ms_top *top, double distance, uint64_t id);
+
+/* The nearest first; the heap is none any more. */
+void ms_top_sort(struct ms_top *top);
+
+#endif

@@ -1,0 +1,288 @@
+#!/bin/bash
+# The verbs of catalogues as their users meet them: tests/catalogue.sh PROGRAM prints TAP. KILLS says at
+# how many random instants an index is killed (10).
+. "$(dirname "$0")/support.sh"
+
+# Pictures whose time of change is long ago: they are not hashed again.
+pictures() { # pictures FOLDER FIRST LAST
+    mkdir -p "$1"
+    for i in $(seq "$2" "$3"); do picture "$1/$i.ppm" "$i"; done
+    find "$1" -name '*.ppm' -exec touch -d 2020-01-01 {} +
+}
+
+indexed() { # indexed WORDS ARGUMENTS...: an index run that ends in these words
+    local words=$1
+    shift
+    expect 0 "$minisim" index "$@"
+    grep -qx "c.msc: $words" "$out" || { cat "$out"; return 1; }
+}
+
+updates() {
+    pictures p 1 6
+    indexed '6 records, 6 new' c.msc p
+    cp c.msc before
+    indexed '6 records, 6 unchanged' c.msc p
+    cmp c.msc before
+    (cd p && indexed2=$("$minisim" index ../c.msc .) && [ "$indexed2" = '../c.msc: 6 records, 6 unchanged' ])
+    picture p/2.ppm 22
+    indexed '6 records, 1 changed, 5 unchanged' c.msc p
+    cp -p p/1.ppm p/copy.ppm
+    mv p/3.ppm p/three.ppm
+    ln p/4.ppm p/link.ppm
+    ln -s 5.ppm p/symbolic.ppm
+    indexed '7 records, 1 copied, 1 moved, 5 unchanged, 1 hard links' c.msc p
+    indexed '7 records, 7 unchanged, 2 hard links' c.msc -L p
+    rm p/4.ppm
+    indexed '7 records, 1 moved, 6 unchanged' c.msc p
+    # Changed within the second in which it was read, without a trace.
+    picture p/new.ppm 30
+    expect 0 "$minisim" index c.msc p
+    touch -r p/new.ppm time
+    picture p/new.ppm 31
+    touch -r time p/new.ppm
+    indexed '8 records, 1 changed, 7 unchanged' c.msc p
+    expect 0 "$minisim" verify c.msc
+    # All that is true of a catalogue made anew.
+    expect 0 "$minisim" index new.msc p
+    "$minisim" list c.msc | sort >old
+    "$minisim" list new.msc | sort | cmp - old
+}
+
+missing() {
+    pictures p/a 1 3
+    pictures p/b 4 6
+    indexed '6 records, 6 new' c.msc p
+    rm p/a/1.ppm
+    indexed '6 records, 5 unchanged, 1 missing' c.msc p
+    grep -q "p/a/1.ppm: missing; --prune removes it" "$err"
+    indexed '5 records, 5 unchanged, 1 removed' c.msc p --prune
+    rm -r p/b
+    indexed '2 records, 2 unchanged, 3 removed' c.msc p --prune
+    # A root that is not there, or has become an empty folder.
+    mv p q
+    expect 1 "$minisim" index c.msc --prune p
+    mkdir p
+    expect 1 "$minisim" index c.msc --prune p
+    grep -q 'it stays: nothing of its file system is there' "$err"
+    [ "$("$minisim" list c.msc | wc -l)" = 2 ]
+}
+
+found() {
+    pictures p 1 40
+    for type in f32 f16 i8; do
+        expect 0 "$minisim" index $type.msc --type $type p
+        for metric in cosine euclidean; do
+            expect 0 "$minisim" search $type.msc -k 3 --metric $metric p/7.ppm p/9.ppm
+            lines 8 "$out"
+            sed -n 2p "$out" | grep -qx "0	$PWD/p/7.ppm"
+            sed -n 6p "$out" | grep -qx "0	$PWD/p/9.ppm"
+            expect 0 "$minisim" search $type.msc -k 3 --metric $metric --exclude-self p/7.ppm
+            lines 4 "$out"
+            refute grep -q "$PWD/p/7.ppm" "$out"
+        done
+    done
+    expect 0 "$minisim" search f32.msc -k 50 --json p/7.ppm
+    sed 's/{"path"/\n&/g' "$out" | tail -n +2 | sed 's/.*"text":"\([^"]*\)".*"cosine":\([^}]*\)}.*/\2 \1/' >hits
+    expect 0 "$minisim" compare --json p/7.ppm p
+    sed 's/{"a"/\n&/g' "$out" | tail -n +2 | sed 's/.*"b":{"text":"\([^"]*\)"},"cosine":\([^}]*\)}.*/\2 \1/' |
+        sort -g -k 1,1 >wanted
+    cut -d' ' -f1 wanted | cmp - <(cut -d' ' -f1 hits)
+    nearest=$(sed -n 2p hits | cut -d' ' -f1)
+    expect 0 "$minisim" search f32.msc --max-distance "$nearest" p/7.ppm
+    lines 3 "$out"
+    # Another preprocessing, other weights.
+    expect 3 "$minisim" search f32.msc --geometry crop p/7.ppm
+    grep -q 'f32.msc: the catalogue was made with "geometry: squash", this is "geometry: crop 146"' "$err"
+    expect 3 "$minisim" index f32.msc --resample bicubic p
+    expect 2 "$minisim" search f32.msc --metric dot --max-distance 1 p/7.ppm
+    expect 3 "$minisim" search none.msc p/7.ppm
+    expect 3 "$minisim" search p/7.ppm p/7.ppm
+    grep -q 'no catalogue' "$err"
+}
+
+rows() {
+    pictures p 1 9
+    expect 0 "$minisim" embed --format npy -o v.npy --ids-out v.txt p
+    for type in f32 f16 i8; do
+        expect 0 "$minisim" index $type.msc --type $type --vectors v.npy --ids v.txt
+        expect 0 "$minisim" index $type.msc --vectors v.npy --ids v.txt
+        grep -qx "$type.msc: 9 records, 9 unchanged" "$out"
+        expect 0 "$minisim" search $type.msc -k 2 --vectors v.npy --ids v.txt
+        lines 27 "$out"
+        [ "$(grep -c '^0	' "$out")" = 9 ]
+        expect 0 "$minisim" search $type.msc -k 1 --vectors v.npy --ids v.txt --exclude-self
+        refute grep -q '^0	' "$out"
+        expect 3 "$minisim" search $type.msc p/1.ppm
+        grep -q 'vectors of another model, these are embeddings' "$err"
+    done
+    { head -c 128 v.npy; tail -c +129 v.npy | head -c 6000; printf '\xff\xff\x7f\x47'; tail -c +6133 v.npy; } >large.npy
+    expect 1 "$minisim" index f16.msc --vectors large.npy --ids v.txt
+    grep -q 'row 1 (counted from 0)' "$err"
+    expect 0 "$minisim" verify f16.msc
+    [ "$("$minisim" list f16.msc | wc -l)" = 9 ]
+}
+
+strange_names() {
+    mkdir p
+    i=0
+    for name in 'a b' $'new\nline' 'quo"te' $'\xff\xfe' '<script>' '-dash' "it's"; do
+        i=$((i + 1))
+        picture "p/$name.ppm" $i
+    done
+    expect 0 "$minisim" index c.msc p
+    expect 0 "$minisim" list c.msc
+    lines 7 "$out"
+    grep -qF "\"$PWD/p/new\\nline.ppm\"" "$out"
+    expect 0 "$minisim" list -0 c.msc
+    cp "$out" names
+    tr '\0' '\n' <names | grep -qaF "$PWD/p/"$'\xff\xfe'.ppm
+    xargs -0 ls -d <names >/dev/null
+    xargs -0 "$minisim" search c.msc -k 1 --json -- <names >hits
+    lines 7 hits
+    [ "$(grep -c '"cosine":0}' hits)" = 7 ]
+    [ "$(grep -c '"bytes":' hits)" = 1 ]
+    expect 0 "$minisim" index c.msc -0 --files-from names
+    expect 0 "$minisim" remove c.msc "p/new"$'\n'"line.ppm" p/a\ b.ppm
+    [ "$("$minisim" list c.msc | wc -l)" = 5 ]
+}
+
+one_writer() {
+    pictures p 1 3
+    expect 0 "$minisim" index c.msc p
+    mkfifo names
+    "$minisim" index c.msc --files-from names & writer=$!
+    exec 7>names
+    for _ in $(seq 100); do grep -q OFDLCK /proc/locks && break; sleep 0.02; done
+    sleep 0.2
+    expect 4 "$minisim" index c.msc p
+    grep -q 'another process is writing' "$err"
+    expect 0 "$minisim" search c.msc p/1.ppm
+    exec 7>&-
+    wait $writer || true
+    expect 0 "$minisim" index c.msc p
+}
+
+# Killed at any instant, what was finished is there, and the next run ends as if nothing had been.
+kills() {
+    pictures p 1 60
+    expect 0 "$minisim" index whole.msc p
+    "$minisim" list --json whole.msc >whole
+    for i in $(seq "${KILLS:-10}"); do
+        rm -f c.msc
+        "$minisim" index --threads 2 c.msc p & victim=$!
+        sleep 0.0$((RANDOM % 90 + 10))
+        kill -9 $victim 2>/dev/null || true
+        wait $victim || true
+        if [ -e c.msc ]; then
+            expect 0 "$minisim" verify c.msc
+            "$minisim" list c.msc >finished
+        else
+            : >finished
+        fi
+        expect 0 "$minisim" index c.msc p
+        "$minisim" list c.msc >after
+        head -n "$(wc -l <finished)" after | cmp - finished
+        "$minisim" list --json c.msc | cmp - whole
+        expect 0 "$minisim" verify --recompute 3 c.msc
+        grep -q '^3 computed again' "$out"
+    done
+    expect 0 "$minisim" compact c.msc
+    for i in $(seq "${KILLS:-10}"); do
+        "$minisim" compact c.msc & victim=$!
+        sleep 0.00$((RANDOM % 10))
+        kill -9 $victim 2>/dev/null || true
+        wait $victim || true
+        expect 0 "$minisim" verify c.msc
+        "$minisim" list --json c.msc | cmp - whole
+    done
+}
+
+compacted() {
+    pictures p 1 30
+    expect 0 "$minisim" index --type i8 c.msc p
+    rm p/1?.ppm
+    expect 0 "$minisim" index --prune c.msc p
+    expect 0 "$minisim" list c.msc
+    cp "$out" names
+    lines 20 names
+    old=$(wc -c <c.msc)
+    expect 0 "$minisim" compact -n c.msc
+    grep -qx 'c.msc: would drop 10 records that were removed' "$out"
+    chmod 640 c.msc
+    ln -s c.msc link.msc
+    expect 0 "$minisim" compact link.msc
+    [ -L link.msc ] && [ "$(stat -c %a c.msc)" = 640 ]
+    [ "$(wc -c <c.msc)" -lt "$old" ]
+    nothing_left
+    expect 0 "$minisim" list c.msc
+    cmp "$out" names
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    grep -q '^20 computed again, bit for bit the same; 0 not compared' "$out"
+    expect 0 "$minisim" info --json c.msc
+    grep -q '"records":20,"removed":0,' "$out"
+    expect 0 "$minisim" info c.msc
+    grep -q '^  geometry  *squash' "$out"
+    picture p/2.ppm 99
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    grep -q '^19 computed again, bit for bit the same; 1 not compared' "$out"
+}
+
+merged() {
+    pictures p/a 1 10
+    pictures p/b 11 20
+    expect 0 "$minisim" index all.msc p
+    expect 0 "$minisim" index a.msc p/a p/b/1[12].ppm
+    expect 0 "$minisim" index b.msc p/b
+    expect 0 "$minisim" merge c.msc a.msc b.msc
+    grep -qx 'c.msc: 20 added, 0 replaced, 2 there already, 0 older' "$out"
+    "$minisim" list all.msc >wanted
+    "$minisim" list c.msc | cmp - wanted
+    picture p/b/15.ppm 99
+    expect 0 "$minisim" index new.msc p/b
+    expect 0 "$minisim" merge c.msc new.msc
+    grep -qx 'c.msc: 0 added, 1 replaced, 9 there already, 0 older' "$out"
+    expect 0 "$minisim" merge c.msc b.msc
+    grep -qx 'c.msc: 0 added, 0 replaced, 9 there already, 1 older' "$out"
+    expect 0 "$minisim" verify --recompute 20 c.msc
+    expect 0 "$minisim" index other.msc --geometry pad p/b
+    expect 3 "$minisim" merge c.msc other.msc
+    expect 0 "$minisim" index i8.msc --type i8 p/b
+    expect 3 "$minisim" merge c.msc i8.msc
+    grep -q "vectors are f16, not i8" "$err"
+}
+
+damaged() {
+    pictures p 1 9
+    expect 0 "$minisim" index c.msc p
+    printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
+    expect 3 "$minisim" verify c.msc
+    grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
+    grep -q "^  record 0 $PWD/p/1.ppm" "$err"
+    head -c 20000 c.msc >short.msc
+    expect 3 "$minisim" search short.msc p/1.ppm
+    grep -q 'cut short' "$err"
+}
+
+full_disk() {
+    [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=400k tmpfs small 2>/dev/null || return 0
+    pictures p 1 200
+    local good=0
+    expect 4 "$minisim" index small/c.msc --type f32 p || good=1
+    grep -q 'No space left' "$err" || good=1
+    expect 0 "$minisim" verify small/c.msc || good=1
+    umount small
+    return $good
+}
+
+check 'index: new, changed, copied, moved, hard links' updates
+check 'index: what is missing, and what only seems so' missing
+check 'search finds what compare finds' found
+check 'index and search: vectors of another model' rows
+check 'names with newlines, quotes, bytes that are no UTF-8' strange_names
+check 'a second writer is refused, readers are not' one_writer
+check 'compact, info, verify --recompute' compacted
+check 'merge' merged
+check 'damage is named' damaged
+check 'index and compact are killed at any instant' kills
+check 'index on a disk that fills up' full_disk
+finish

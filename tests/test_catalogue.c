@@ -1,0 +1,790 @@
+/*
+ * catalogue: what is committed stays, whatever happens to the rest. The linker hands each change of
+ * a file to the calls here (--wrap, in the Makefile), which record it, or let it fail.
+ */
+#include "catalogue/state.h"
+
+#include "base/bytes.h"
+#include "base/crc.h"
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- the system's calls ---- */
+
+enum kind { WRITE, SYNC, TRUNCATE, RESERVE, FINISHED };
+
+/* One change of the file; FINISHED: a commit returned, `offset` is how many ids it has. */
+struct change {
+    enum kind kind;
+    uint64_t offset, size;
+    uint8_t *bytes;
+};
+
+static struct change changes[4096];
+static size_t change_count;
+static bool recording;
+static long fail_at = -1, calls; /* this call of those below fails */
+
+static bool fails(void) {
+    bool now = calls++ == fail_at;
+    if (now)
+        errno = ENOSPC;
+    return now;
+}
+
+static void record(enum kind kind, uint64_t offset, uint64_t size, const void *bytes) {
+    if (!recording)
+        return;
+    assert_true(change_count < sizeof changes / sizeof *changes);
+    uint8_t *copy = bytes ? malloc(size) : NULL;
+    if (bytes) {
+        assert_non_null(copy);
+        memcpy(copy, bytes, size);
+    }
+    changes[change_count++] = (struct change){kind, offset, size, copy};
+}
+
+static void forget_changes(void) {
+    while (change_count > 0)
+        free(changes[--change_count].bytes);
+    recording = false;
+}
+
+ssize_t __real_pwrite64(int file, const void *bytes, size_t size, off_t offset);
+int __real_fdatasync(int file);
+int __real_fsync(int file);
+int __real_ftruncate64(int file, off_t size);
+int __real_posix_fallocate64(int file, off_t offset, off_t size);
+int __real_link(const char *from, const char *to);
+int __real_rename(const char *from, const char *to);
+int __real_renameat2(int a, const char *from, int b, const char *to, unsigned flags);
+
+ssize_t __wrap_pwrite64(int file, const void *bytes, size_t size, off_t offset);
+int __wrap_fdatasync(int file);
+int __wrap_fsync(int file);
+int __wrap_ftruncate64(int file, off_t size);
+int __wrap_posix_fallocate64(int file, off_t offset, off_t size);
+int __wrap_link(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned flags);
+
+ssize_t __wrap_pwrite64(int file, const void *bytes, size_t size, off_t offset) {
+    if (fails())
+        return -1;
+    record(WRITE, (uint64_t)offset, size, bytes);
+    return __real_pwrite64(file, bytes, size, offset);
+}
+
+/* What it is to the disk is recorded; the disk itself need not move in a test. */
+int __wrap_fdatasync(int file) {
+    (void)file;
+    if (fails())
+        return -1;
+    record(SYNC, 0, 0, NULL);
+    return 0;
+}
+
+int __wrap_fsync(int file) {
+    return __wrap_fdatasync(file);
+}
+
+int __wrap_ftruncate64(int file, off_t size) {
+    if (fails())
+        return -1;
+    record(TRUNCATE, (uint64_t)size, 0, NULL);
+    return __real_ftruncate64(file, size);
+}
+
+int __wrap_posix_fallocate64(int file, off_t offset, off_t size) {
+    if (fails())
+        return ENOSPC;
+    record(RESERVE, (uint64_t)offset, (uint64_t)size, NULL);
+    return __real_posix_fallocate64(file, offset, size);
+}
+
+int __wrap_link(const char *from, const char *to) {
+    return fails() ? -1 : __real_link(from, to);
+}
+
+int __wrap_rename(const char *from, const char *to) {
+    return fails() ? -1 : __real_rename(from, to);
+}
+
+int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned flags) {
+    return fails() ? -1 : __real_renameat2(a, from, b, to, flags);
+}
+
+/* ---- a catalogue whose content follows from the number of its ids ---- */
+
+enum { DIMENSION = 9 };
+
+static char folder[] = "/tmp/minisim-test-catalogue-XXXXXX", path[64];
+
+static int make_folder(void **state) {
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/a.msc", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static struct ms_origin origin_of(enum ms_vector_type type) {
+    struct ms_origin origin = {.dimension = DIMENSION, .type = type, .text = "made-by: a test\n"};
+    memset(origin.embedding_id, 'a', 64);
+    return origin;
+}
+
+static void make_vector(uint64_t id, float vector[DIMENSION]) {
+    uint64_t seed = id * 7919 + 1;
+    for (size_t i = 0; i < DIMENSION; i++)
+        vector[i] = (float)(next_random(&seed) % 6000) / 1000;
+}
+
+static struct ms_record make_record(uint64_t id) {
+    struct ms_record r = {.size = id * 3,
+                          .seconds = -(int64_t)id,
+                          .nanoseconds = (uint32_t)id,
+                          .device = 7,
+                          .inode = id,
+                          .width = 640,
+                          .height = (uint32_t)id};
+    memset(r.content, (int)(id % 251), sizeof r.content);
+    return r;
+}
+
+static void make_path(uint64_t id, char text[64]) {
+    snprintf(text, 64, "/pictures/%llu \"\n\xff.jpg", (unsigned long long)id);
+}
+
+/* Every seventh id removes the one that is three before it. */
+static bool should_be_removed(uint64_t id, uint64_t ids) {
+    return id % 7 == 4 && id + 3 < ids;
+}
+
+static minisim_status add(struct ms_catalogue *c, uint64_t id) {
+    float vector[DIMENSION];
+    char text[64];
+    minisim_error error;
+    make_vector(id, vector);
+    make_path(id, text);
+    struct ms_record r = make_record(id);
+    minisim_status status = ms_catalogue_add(c, &r, text, id % 2 ? "label" : NULL, vector, &error);
+    if (!status && id % 7 == 0 && id > 0)
+        status = ms_catalogue_remove(c, id - 3, &error);
+    return status;
+}
+
+/* Adds records up to id `end`, with a commit after each `each`. */
+static minisim_status extend(struct ms_catalogue *c, uint64_t end, uint64_t each) {
+    minisim_error error;
+    minisim_status status = MINISIM_OK;
+    for (uint64_t id = ms_catalogue_ids(c); !status && id < end; id++) {
+        status = add(c, id);
+        if (!status && ((id + 1) % each == 0 || id + 1 == end)) {
+            status = ms_catalogue_commit(c, &error);
+            if (!status)
+                record(FINISHED, id + 1, 0, NULL);
+        }
+    }
+    return status;
+}
+
+static void check_record(const struct ms_catalogue *c, uint64_t id) {
+    struct ms_record r, wanted = make_record(id);
+    char text[64], name[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+    float vector[DIMENSION], stored[DIMENSION];
+    minisim_error error;
+    struct ms_stored row;
+    size_t count;
+    make_path(id, text);
+    make_vector(id, vector);
+    assert_int_equal(ms_catalogue_records(c, id, 1, &r, &count, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_text(c, id, &r, name, label, &error), MINISIM_OK);
+    assert_string_equal(name, text);
+    assert_string_equal(label, id % 2 ? "label" : "");
+    assert_true(r.size == wanted.size && r.seconds == wanted.seconds && r.inode == wanted.inode);
+    assert_int_equal(r.nanoseconds, wanted.nanoseconds);
+    assert_memory_equal(r.content, wanted.content, 32);
+    assert_true(ms_stored_open(&row, ms_catalogue_origin(c)->type, DIMENSION, 1));
+    assert_int_equal(ms_catalogue_vectors(c, id, 1, &row, &error), MINISIM_OK);
+    ms_stored_get(&row, 0, stored);
+    for (size_t i = 0; i < DIMENSION; i++)
+        assert_true(fabsf(stored[i] - vector[i]) <= 6.0f / 254 + 1e-6f);
+    ms_stored_close(&row);
+}
+
+/* All of it is as its number of ids says. */
+static void check_content(const struct ms_catalogue *c) {
+    uint64_t ids = ms_catalogue_ids(c);
+    for (uint64_t id = 0; id < ids; id++) {
+        check_record(c, id);
+        assert_int_equal(ms_catalogue_is_removed(c, id), should_be_removed(id, ids));
+    }
+}
+
+static void count_damage(void *user, const char *what, uint64_t first, uint64_t count) {
+    (void)what;
+    (void)first;
+    (void)count;
+    ++*(size_t *)user;
+}
+
+static void check_verified(const struct ms_catalogue *c) {
+    minisim_error error = {""};
+    size_t damage = 0;
+    assert_int_equal(ms_catalogue_verify(c, count_damage, &damage, &error), MINISIM_OK);
+    assert_int_equal(damage, 0);
+}
+
+static struct ms_catalogue *open_writer(const struct ms_origin *origin) {
+    struct ms_catalogue *c;
+    minisim_error error;
+    if (ms_catalogue_open_writer(path, origin, &c, &error))
+        fail_msg("%s", error.text);
+    return c;
+}
+
+static void make(enum ms_vector_type type, uint64_t ids, uint64_t each) {
+    struct ms_origin origin = origin_of(type);
+    unlink(path);
+    struct ms_catalogue *c = open_writer(&origin);
+    assert_int_equal(extend(c, ids, each), MINISIM_OK);
+    ms_catalogue_close(c);
+}
+
+/* ---- tests ---- */
+
+static void what_is_written_is_read(void **state) {
+    (void)state;
+    for (int type = 0; type < MS_VECTOR_TYPES; type++) {
+        struct ms_catalogue *c;
+        minisim_error error;
+        make((enum ms_vector_type)type, 3000, 10); /* several TABLEs */
+        assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+        assert_int_equal(ms_catalogue_ids(c), 3000);
+        assert_true(c->commit.table > 0);
+        check_content(c);
+        check_verified(c);
+        ms_catalogue_close(c);
+        make((enum ms_vector_type)type, 3000, 100000); /* segments that are full */
+        assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+        assert_int_equal(c->commit.segments, 3);
+        check_content(c);
+        ms_catalogue_close(c);
+    }
+}
+
+static void other_origins_are_refused(void **state) {
+    (void)state;
+    struct ms_origin origin = origin_of(MS_F16), other = origin;
+    struct ms_catalogue *c;
+    minisim_error error;
+    make(MS_F16, 10, 10);
+    ms_catalogue_close(open_writer(&origin));
+    other.embedding_id[0] = 'b';
+    assert_int_equal(ms_catalogue_open_writer(path, &other, &c, &error), MINISIM_BAD_CATALOGUE);
+    assert_non_null(strstr(error.text, "other weights"));
+    strcpy(other.text, "made-by: somebody\n");
+    assert_int_equal(ms_catalogue_open_writer(path, &other, &c, &error), MINISIM_BAD_CATALOGUE);
+    assert_non_null(strstr(error.text, "\"made-by: a test\", this is \"made-by: somebody\""));
+    other = origin;
+    other.dimension = 10;
+    assert_int_equal(ms_catalogue_open_writer(path, &other, &c, &error), MINISIM_BAD_CATALOGUE);
+    other = origin;
+    other.type = MS_I8;
+    assert_int_equal(ms_catalogue_open_writer(path, &other, &c, &error), MINISIM_BAD_CATALOGUE);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void one_writer(void **state) {
+    (void)state;
+    struct ms_origin origin = origin_of(MS_F32);
+    struct ms_catalogue *c, *second;
+    minisim_error error;
+    unlink(path);
+    c = open_writer(&origin);
+    double start = now();
+    assert_int_equal(ms_catalogue_open_writer(path, &origin, &second, &error), MINISIM_REFUSED);
+    assert_true(now() - start < 0.1);
+    assert_non_null(strstr(error.text, "another process"));
+    assert_null(second);
+    assert_int_equal(ms_catalogue_open(path, &second, &error), MINISIM_OK); /* readers may */
+    ms_catalogue_close(second);
+    ms_catalogue_close(c);
+    ms_catalogue_close(open_writer(&origin));
+    assert_int_equal(ms_catalogue_open_writer("/tmp/none/a.msc", &origin, &c, &error),
+                     MINISIM_REFUSED);
+    assert_int_equal(ms_catalogue_open_writer(folder, &origin, &c, &error), MINISIM_REFUSED);
+}
+
+/* The numbers that f16 rounds to are those of the hardware's rule: to nearest, ties to even. */
+static void f16_is_rounded(void **state) {
+    (void)state;
+    const struct ms_kernels *kernels = ms_kernels_choose(NULL);
+    struct ms_stored row;
+    float value;
+    assert_true(ms_stored_open(&row, MS_F16, 1, 1));
+    for (uint32_t half = 0; half < 0x7bff; half++) {
+        uint8_t low[2] = {(uint8_t)half, (uint8_t)(half >> 8)};
+        uint8_t high[2] = {(uint8_t)(half + 1), (uint8_t)((half + 1) >> 8)};
+        float a = ms_load_f16(low), b = ms_load_f16(high), middle = a + (b - a) / 2;
+        float inputs[] = {a, nextafterf(middle, a), middle, nextafterf(middle, b), -middle};
+        float wanted[] = {a, a, half % 2 ? b : a, b, half % 2 ? -b : -a};
+        for (size_t i = 0; i < 5; i++) {
+            assert_true(ms_stored_put(kernels, &row, 0, &inputs[i]));
+            ms_stored_get(&row, 0, &value);
+            assert_true(value == wanted[i]);
+        }
+    }
+    value = 65519.99f;
+    assert_true(ms_stored_put(kernels, &row, 0, &value));
+    value = 65520;
+    assert_false(ms_stored_put(kernels, &row, 0, &value));
+    value = -1e30f;
+    assert_false(ms_stored_put(kernels, &row, 0, &value));
+    ms_stored_close(&row);
+}
+
+/* Rounded vectors are at distance 0 of themselves; distances are those of the library. */
+static void distances(void **state) {
+    (void)state;
+    const struct ms_kernels *kernels = ms_kernels_choose(NULL);
+    static const minisim_metric metrics[] = {MINISIM_COSINE, MINISIM_EUCLIDEAN, MINISIM_DOT};
+    enum { ROWS = 30 };
+    for (int type = 0; type < MS_VECTOR_TYPES; type++) {
+        struct ms_stored rows;
+        float vectors[ROWS][DIMENSION];
+        double found[ROWS * ROWS], wanted;
+        assert_true(ms_stored_open(&rows, (enum ms_vector_type)type, DIMENSION, ROWS));
+        for (size_t i = 0; i < ROWS; i++) {
+            make_vector(i, vectors[i]);
+            for (size_t k = 0; i == 3 && k < DIMENSION; k++)
+                vectors[i][k] = 0;
+            assert_true(ms_stored_put(kernels, &rows, i, vectors[i]));
+            ms_stored_get(&rows, i, vectors[i]);
+        }
+        float *room = malloc(ms_distance_room(&rows, &rows) * sizeof *room + 1);
+        for (size_t m = 0; m < 3; m++) {
+            ms_stored_distances(kernels, metrics[m], &rows, &rows, room, found);
+            for (size_t i = 0; i < ROWS * ROWS; i++) {
+                size_t q = i / ROWS, r = i % ROWS;
+                if (minisim_distance(metrics[m], vectors[q], vectors[r], DIMENSION, &wanted))
+                    assert_true(isinf(found[i]));
+                else if (type != MS_I8)
+                    assert_true(found[i] == wanted);
+                else
+                    assert_true(fabs(found[i] - wanted) < 1e-4);
+                if (q == r && q != 3 && metrics[m] != MINISIM_DOT)
+                    assert_true(found[i] == 0);
+            }
+        }
+        free(room);
+        ms_stored_close(&rows);
+    }
+}
+
+/* ---- losing power ---- */
+
+struct image {
+    uint8_t *bytes;
+    uint64_t size, capacity;
+};
+
+static void image_resize(struct image *image, uint64_t size) {
+    assert_true(size <= image->capacity);
+    if (size > image->size)
+        memset(image->bytes + image->size, 0, size - image->size);
+    image->size = size;
+}
+
+/* Writes all of a change, or some of its sectors. */
+static void image_apply(struct image *image, const struct change *change, bool torn,
+                        uint64_t *seed) {
+    enum { SECTOR = 512 };
+    uint64_t end = change->offset + change->size;
+    if (change->kind == TRUNCATE)
+        image_resize(image, change->offset);
+    if (change->kind != WRITE && change->kind != RESERVE)
+        return;
+    if (end > image->size)
+        image_resize(image, end);
+    for (uint64_t at = 0; change->kind == WRITE && at < change->size; at += SECTOR) {
+        uint64_t part = change->size - at < SECTOR ? change->size - at : SECTOR;
+        if (!torn || next_random(seed) % 2)
+            memcpy(image->bytes + change->offset + at, change->bytes + at, part);
+    }
+}
+
+/* What the disk may hold after the first `count` changes; gives how many ids were finished. */
+static uint64_t lose_power(struct image *image, size_t count, uint64_t *seed) {
+    uint64_t finished = 0;
+    size_t synced = 0;
+    image->size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].kind == SYNC)
+            synced = i;
+        if (changes[i].kind == FINISHED)
+            finished = changes[i].offset;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t fate = i < synced ? 0 : next_random(seed) % 3;
+        if (fate < 2)
+            image_apply(image, &changes[i], fate == 1, seed);
+    }
+    return finished;
+}
+
+static void write_image(const struct image *image) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(image->bytes, 1, image->size, file), image->size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Records a run, in which the catalogue is opened twice. */
+static void record_run(uint64_t middle, uint64_t end) {
+    recording = true;
+    make(MS_F16, middle, 5);
+    struct ms_catalogue *c = open_writer(NULL);
+    assert_int_equal(extend(c, end, 3), MINISIM_OK);
+    ms_catalogue_close(c);
+    recording = false;
+}
+
+static void power_loss(void **state) {
+    enum { TIMES = 1000, END = 40 };
+    struct image image = {.bytes = malloc(1 << 20), .capacity = 1 << 20};
+    uint64_t seed = 11;
+    size_t created = 0;
+    (void)state;
+    assert_non_null(image.bytes);
+    record_run(20, END);
+    while (changes[created].kind != FINISHED)
+        created++;
+    for (size_t i = 0; i < created; i++) /* before it has its name, nothing is promised */
+        if (changes[i].kind == SYNC) {
+            created = i;
+            break;
+        }
+    for (int i = 0; i < TIMES; i++) {
+        size_t count = created + 1 + next_random(&seed) % (change_count - created);
+        uint64_t finished = lose_power(&image, count, &seed);
+        struct ms_catalogue *c;
+        minisim_error error;
+        write_image(&image);
+        assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+        assert_true(ms_catalogue_ids(c) >= finished);
+        check_content(c);
+        ms_catalogue_close(c);
+        c = open_writer(NULL);
+        check_verified(c);
+        assert_int_equal(extend(c, END, 7), MINISIM_OK);
+        assert_int_equal(ms_catalogue_ids(c), END);
+        check_content(c);
+        check_verified(c);
+        ms_catalogue_close(c);
+    }
+    forget_changes();
+    free(image.bytes);
+}
+
+/* A slot that is torn, byte by byte, gives way to the other, and the segment behind it counts. */
+static void torn_slots(void **state) {
+    (void)state;
+    for (uint64_t ids = 5; ids <= 10; ids += 5)
+        for (int slot = 0; slot < 2; slot++) {
+            struct ms_catalogue *c;
+            minisim_error error;
+            size_t damage = 0;
+            make(MS_F16, ids, 5);
+            int file = open(path, O_RDWR);
+            assert_int_equal(__real_pwrite64(file, "torn", 4, MS_PAGE * (1 + slot) + 16), 4);
+            close(file);
+            assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+            assert_int_equal(ms_catalogue_ids(c), ids);
+            check_content(c);
+            assert_int_equal(ms_catalogue_verify(c, count_damage, &damage, &error),
+                             MINISIM_BAD_CATALOGUE);
+            assert_int_equal(damage, 1);
+            ms_catalogue_close(c);
+            c = open_writer(NULL);
+            check_verified(c);
+            assert_int_equal(extend(c, 20, 5), MINISIM_OK);
+            ms_catalogue_close(c);
+            assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+            assert_int_equal(ms_catalogue_ids(c), 20);
+            check_content(c);
+            check_verified(c);
+            ms_catalogue_close(c);
+        }
+}
+
+/* Each call that changes something fails once, with no room left: what was finished stays. */
+static void failing_calls(void **state) {
+    (void)state;
+    struct ms_origin origin = origin_of(MS_I8);
+    bool any = true;
+    for (long at = 0; any; at++) {
+        struct ms_catalogue *c = NULL;
+        minisim_error error = {""};
+        uint64_t finished = 0;
+        unlink(path);
+        calls = 0;
+        fail_at = at;
+        minisim_status status = ms_catalogue_open_writer(path, &origin, &c, &error);
+        for (uint64_t end = 4; !status && end <= 20; end += 4)
+            if (!(status = extend(c, end, 4)))
+                finished = end;
+        ms_catalogue_close(c);
+        fail_at = -1;
+        any = calls > at;
+        assert_true(status == MINISIM_OK || status == MINISIM_REFUSED);
+        c = open_writer(&origin);
+        assert_true(ms_catalogue_ids(c) >= finished);
+        check_content(c);
+        check_verified(c);
+        assert_int_equal(extend(c, 20, 4), MINISIM_OK);
+        check_content(c);
+        ms_catalogue_close(c);
+    }
+}
+
+/* ---- hostile files ---- */
+
+/* Everything that a reader can do with it; gives whether it was told to be damaged. */
+static bool use(const char *file) {
+    struct ms_catalogue *c;
+    minisim_error error = {""};
+    size_t damage = 0;
+    if (ms_catalogue_open(file, &c, &error)) {
+        assert_true(error.text[0] != '\0');
+        return true;
+    }
+    const struct ms_origin *origin = ms_catalogue_origin(c);
+    uint64_t ids = ms_catalogue_ids(c);
+    struct ms_stored rows;
+    bool room = ms_stored_open(&rows, origin->type, origin->dimension, 4);
+    for (uint64_t id = 0; id < ids && id < 16 && room; id++) {
+        struct ms_record records[4];
+        char name[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+        size_t count;
+        if (!ms_catalogue_records(c, id, 4, records, &count, &error))
+            for (size_t i = 0; i < count; i++)
+                (void)ms_catalogue_text(c, id + i, &records[i], name, label, &error);
+        double found[16];
+        if (ms_catalogue_vectors(c, id, 4, &rows, &error))
+            continue;
+        float *space = malloc(ms_distance_room(&rows, &rows) * sizeof *space + 1);
+        if (space)
+            ms_stored_distances(ms_kernels_choose(NULL), MINISIM_COSINE, &rows, &rows, space,
+                                found);
+        free(space);
+    }
+    if (room)
+        ms_stored_close(&rows);
+    minisim_status status = ms_catalogue_verify(c, count_damage, &damage, &error);
+    assert_true((status == MINISIM_OK) == (damage == 0) || status != MINISIM_BAD_CATALOGUE);
+    ms_catalogue_close(c);
+    return status != MINISIM_OK;
+}
+
+/* The file in memory, under a name of its own. */
+static int open_copy(uint8_t **bytes, size_t *size, char name[32]) {
+    struct stat about;
+    int from = open(path, O_RDONLY), to = memfd_create("catalogue", 0);
+    assert_true(from >= 0 && to >= 0 && fstat(from, &about) == 0);
+    *size = (size_t)about.st_size;
+    *bytes = malloc(*size);
+    assert_non_null(*bytes);
+    assert_int_equal(read(from, *bytes, *size), *size);
+    assert_int_equal(write(to, *bytes, *size), *size);
+    close(from);
+    snprintf(name, 32, "/proc/self/fd/%d", to);
+    return to;
+}
+
+static void each_flipped_bit_is_named(void **state) {
+    (void)state;
+    uint8_t *bytes;
+    char name[32];
+    uint64_t seed = 5;
+    size_t size;
+    make(MS_I8, 20, 10);
+    int file = open_copy(&bytes, &size, name);
+    assert_false(use(name));
+    for (size_t at = 0; at < size; at++) {
+        if (bytes[at] == 0 && next_random(&seed) % 16) /* fillers: some */
+            continue;
+        uint8_t flipped = bytes[at] ^ (uint8_t)(1 << next_random(&seed) % 8);
+        assert_int_equal(__real_pwrite64(file, &flipped, 1, (off_t)at), 1);
+        if (!use(name))
+            fail_msg("a flipped bit at byte %zu is not told", at);
+        assert_int_equal(__real_pwrite64(file, bytes + at, 1, (off_t)at), 1);
+    }
+    close(file);
+    free(bytes);
+}
+
+static void mend(uint8_t *bytes, size_t size, size_t field) {
+    ms_store_u32(bytes + field, 0);
+    ms_store_u32(bytes + field, ms_crc32c(0, bytes, size));
+}
+
+/* Makes all checksums of a file right again that its sizes still lead to. */
+static void mend_all(uint8_t *file, size_t size) {
+    mend(file, MS_PAGE, 12);
+    mend(file + MS_PAGE, MS_PAGE, 4);
+    mend(file + 2 * MS_PAGE, MS_PAGE, 4);
+    for (size_t at = MS_SEGMENTS_BEGIN; at + MS_PAGE <= size; at += MS_PAGE) {
+        uint8_t *head = file + at;
+        uint64_t columns[MS_ALL_COLUMNS], begin, sums, n = 0;
+        bool small = true;
+        if (memcmp(head, "MSEG", 4) != 0)
+            continue;
+        for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
+            columns[i] = ms_load_u64(head + 64 + 8 * i);
+            small = small && columns[i] < size;
+        }
+        if (small && ms_segment_size(columns) <= size - at) {
+            struct ms_segment segment = {.offset = at};
+            memcpy(segment.columns, columns, sizeof columns);
+            sums = ms_checksums_before(columns, MS_ALL_COLUMNS);
+            for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
+                begin = ms_column_begin(&segment, i);
+                for (uint64_t k = 0; k < columns[i]; k += MS_CHECKED, n++) {
+                    uint64_t part = columns[i] - k < MS_CHECKED ? columns[i] - k : MS_CHECKED;
+                    ms_store_u32(head + MS_SEGMENT_HEADER + 4 * n,
+                                 ms_crc32c(0, head + begin + k, part));
+                }
+            }
+            ms_store_u32(head + 40, ms_crc32c(0, head + MS_SEGMENT_HEADER, 4 * sums));
+        }
+        mend(head, MS_SEGMENT_HEADER, 4);
+    }
+}
+
+/* Whoever makes such a file can make its checksums, too. */
+static void hostile_files(void **state) {
+    (void)state;
+    static const uint32_t values[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 4096, 64, 65536};
+    uint8_t *bytes, *changed;
+    char name[32];
+    uint64_t seed = 3;
+    size_t size;
+    make(MS_F16, 700, 10); /* with a TABLE */
+    int file = open_copy(&bytes, &size, name);
+    changed = malloc(size);
+    assert_non_null(changed);
+    for (int i = 0; i < 300; i++) {
+        memcpy(changed, bytes, size);
+        for (uint32_t n = 1 + next_random(&seed) % 3; n > 0; n--) {
+            size_t page = next_random(&seed) % (size / MS_PAGE) * MS_PAGE;
+            size_t at = page + next_random(&seed) % 64 * 4 + next_random(&seed) % 2 * 512;
+            if (next_random(&seed) % 4 == 0)
+                at = page + next_random(&seed) % (MS_PAGE - 4);
+            if (next_random(&seed) % 2)
+                ms_store_u32(changed + at, values[next_random(&seed) % 8]);
+            else
+                ms_store_u32(changed + at, ms_load_u32(changed + at) + next_random(&seed) % 5 - 2);
+        }
+        mend_all(changed, size);
+        size_t left = next_random(&seed) % 8 ? size : next_random(&seed) % size;
+        assert_int_equal(__real_ftruncate64(file, (off_t)left), 0);
+        assert_int_equal(__real_pwrite64(file, changed, left, 0), left);
+        (void)use(name);
+    }
+    close(file);
+    free(changed);
+    free(bytes);
+}
+
+/* ---- readers beside a writer ---- */
+
+/* What a reader finds is right for some number of ids; gives 0. */
+static int read_on(uint64_t end) {
+    uint64_t ids = 0, seed = (uint64_t)getpid();
+    while (ids < end) {
+        struct ms_catalogue *c;
+        minisim_error error;
+        if (ms_catalogue_open(path, &c, &error) || ms_catalogue_ids(c) < ids)
+            return 1;
+        ids = ms_catalogue_ids(c);
+        for (int i = 0; i < 20 && ids > 0; i++) {
+            uint64_t id = next_random(&seed) % ids;
+            char wanted[64], name[MS_PATH_MOST + 1];
+            struct ms_record r;
+            size_t count;
+            make_path(id, wanted);
+            if (ms_catalogue_records(c, id, 1, &r, &count, &error) ||
+                ms_catalogue_text(c, id, &r, name, NULL, &error) || strcmp(name, wanted) != 0 ||
+                ms_catalogue_is_removed(c, id) != should_be_removed(id, ids))
+                return 2;
+        }
+        ms_catalogue_close(c);
+    }
+    return 0;
+}
+
+static void readers_beside_a_writer(void **state) {
+    enum { READERS = 8, END = 20000 };
+    pid_t readers[READERS];
+    (void)state;
+    struct ms_origin origin = origin_of(MS_F16);
+    unlink(path);
+    struct ms_catalogue *c = open_writer(&origin);
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = fork();
+        if (readers[i] == 0)
+            _exit(read_on(END));
+    }
+    assert_int_equal(extend(c, END, 100), MINISIM_OK);
+    for (int i = 0; i < READERS; i++) {
+        int status;
+        assert_int_equal(waitpid(readers[i], &status, 0), readers[i]);
+        assert_int_equal(status, 0);
+    }
+    ms_catalogue_close(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read),
+                                       cmocka_unit_test(other_origins_are_refused),
+                                       cmocka_unit_test(one_writer),
+                                       cmocka_unit_test(f16_is_rounded),
+                                       cmocka_unit_test(distances),
+                                       cmocka_unit_test(power_loss),
+                                       cmocka_unit_test(torn_slots),
+                                       cmocka_unit_test(failing_calls),
+                                       cmocka_unit_test(each_flipped_bit_is_named),
+                                       cmocka_unit_test(hostile_files),
+                                       cmocka_unit_test(readers_beside_a_writer)};
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
