@@ -84,7 +84,7 @@ def _euclidean(queries, rows):
 
 def _cosine(queries, rows):
     lengths = np.sqrt((queries * queries).sum(1)[:, None] * (rows * rows).sum(1))
-    return 1 - (queries @ rows.T) / np.maximum(lengths, 1e-30)
+    return np.clip(1 - (queries @ rows.T) / np.maximum(lengths, 1e-30), 0, 2)
 
 
 METRICS = {"cosine": _cosine, "euclidean": _euclidean, "dot": _dot}
