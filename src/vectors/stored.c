@@ -67,6 +67,12 @@ static bool store_f16(uint8_t *to, float x) {
     return true;
 }
 
+/* The nearest whole number, the even one of two, of a value far below 2^22: at 1.5 * 2^23 floats
+ * are whole numbers. */
+static float to_whole(float x) {
+    return (x + 0x1.8p23f) - 0x1.8p23f;
+}
+
 static void put_i8(struct ms_stored *stored, size_t row, const float *vector) {
     uint8_t *to = stored->values + row * stored->stride;
     float most = 0;
@@ -75,7 +81,7 @@ static void put_i8(struct ms_stored *stored, size_t row, const float *vector) {
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
     float scale = most / Q_MOST;
     for (size_t i = 0; i < stored->n; i++) {
-        float q = scale > 0 ? nearbyintf(vector[i] / scale) : 0;
+        float q = scale > 0 ? to_whole(vector[i] / scale) : 0;
         int32_t cut = q > Q_MOST ? Q_MOST : q < -Q_MOST ? -Q_MOST : (int32_t)q;
         to[i] = (uint8_t)cut;
         norm += (uint32_t)(cut * cut);
