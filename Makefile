@@ -45,8 +45,7 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c)
-LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
-                              src/catalogue/*.c))
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
@@ -61,7 +60,7 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
 WEIGHTS  := weights/minisim-default.msw
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
@@ -125,7 +124,6 @@ $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
             $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
-             $(wildcard src/catalogue/*.c) \
             $(addprefix src/base/,arena.c error.c file.c)
 $(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)

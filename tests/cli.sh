@@ -576,6 +576,13 @@ trace() {
     expect 1 "$minisim" trace -o none 2.ppm
     grep -q '^minisim: 2.ppm: .*No such file' "$err"
     expect 1 "$minisim" trace -o none .
+    : >empty
+    expect 1 "$minisim" trace empty # what is no picture has no line
+    [ ! -s "$out" ]
+    head -c 300000 /dev/zero >endless
+    expect 1 "$minisim" trace - <endless
+    [ ! -s "$out" ]
+    rm empty endless
     expect 2 "$minisim" trace -o 1.ppm 1.ppm
     expect 2 "$minisim" trace -o w.msw --weights w.msw 1.ppm 2.ppm
     expect 2 "$minisim" trace
@@ -603,6 +610,7 @@ dump() {
     expect 2 "$minisim" trace --dump block.3.expnd -o none 1.ppm
     grep -q 'no layer block.3.expnd; did you mean block.3.expand; .* lists them$' "$err"
     expect 2 "$minisim" trace --dump nothing -o none 1.ppm
+    expect 2 "$minisim" trace --dump '' -o none 1.ppm
     refute grep 'did you mean' "$err"
     expect 2 "$minisim" trace --dump head --against lines 1.ppm
     [ ! -e none ]

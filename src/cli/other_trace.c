@@ -107,7 +107,9 @@ struct fields {
 
 static bool read_line(struct ms_other_trace *other, const char *line, struct fields *f) {
     static const char start[] = "{\"schema\":", known[] = "{\"schema\":1,";
-    if (strncmp(line, start, sizeof start - 1) == 0 && strncmp(line, known, sizeof known - 1) != 0)
+    bool has_schema = strncmp(line, start, sizeof start - 1) == 0;
+    if (has_schema && strspn(line + sizeof start - 1, "0123456789") > 0 &&
+        strncmp(line, known, sizeof known - 1) != 0)
         return refuse(other, "line %zu is of a schema that this minisim does not read",
                       other->line);
     if (strncmp(line, known, sizeof known - 1) != 0 || line[strlen(line) - 1] != '}' ||

@@ -31,7 +31,7 @@ const struct ms_option ms_network_options[] = {
      "the input size), then the centre;\npad[:RRGGBB]: fitted, on a colour (000000);\n"
      "instead of what the weights say"},
     {MS_OPTION_RESAMPLE, "resample", 0, "FILTER",
-     "bilinear, bicubic or stb,\ninstead of what the weights say"},
+     "bilinear, bicubic or stb (it refuses some sizes),\ninstead of what the weights say"},
     {MS_OPTION_MAX_PIXELS, "max-pixels", 0, "N", "refuse larger pictures (200M: 200,000,000)"},
     {MS_OPTION_MAX_MEMORY, "max-memory", 0, "BYTES",
      "memory for reading one picture (a quarter of the\nmachine's, at most 2G); K, M, G are powers "

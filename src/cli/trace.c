@@ -65,6 +65,8 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     struct trace *t = settings;
     switch (option->id) {
     case MS_OPTION_DUMP:
+        if (!*value)
+            return ms_refuse_value(option, value, "the name of a layer");
         t->dump = value;
         return true;
     case MS_OPTION_AGAINST:

@@ -250,8 +250,9 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
     struct ms_scan scan;
     minisim_pixels pixels;
     minisim_error *error = &context->error;
-    ms_watch_file(&context->watcher, bytes, size);
     minisim_status status = ms_scan_picture(bytes, size, context->max_pixels, &scan, error);
+    if (status != MINISIM_NO_PICTURE) /* which may be the beginning of something without an end */
+        ms_watch_file(&context->watcher, bytes, size);
     if (!status && seen && seen(user, bytes, size, scan.width, scan.height))
         status = MINISIM_CANCELLED;
     if (!status && context->ignore_orientation)
