@@ -169,7 +169,13 @@ def check_together(tap, build, own, paths):
         tap.check(within(own, result := measure(build, ["-"], file)) and result[0] == 0, "standard input", result)
     with open("/dev/zero", "rb") as file:
         result = measure(build, ["-"], file)
-    tap.check(within(own, result) and "16777216 bytes (max-memory)" in result[3], "endless standard input", result)
+    tap.check(within(own, result) and "no picture" in result[3], "endless standard input", result)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"\xff\xd8\xff")
+        file.truncate(2 * LIMIT)
+        file.seek(0)
+        result = measure(build, ["-"], file)
+    tap.check(within(own, result) and "16777216 bytes (max-memory)" in result[3], "large standard input", result)
 
 
 def main():
