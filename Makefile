@@ -61,7 +61,6 @@ ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
 PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
-WEIGHTS  := weights/minisim-default.msw
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.

@@ -101,12 +101,6 @@ uint64_t ms_count_sources(const struct ms_sources *sources) {
     return !sources->files_from && are_all_files(sources) ? sources->count : UINT64_MAX;
 }
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 static const char *shown_name(const char *name) {
     return is_input(name) ? "standard input" : name;
 }
@@ -142,7 +136,7 @@ static bool read_input(const struct run *run, void **bytes, size_t *size) {
             void *grown = capacity <= SIZE_MAX / 2 ? realloc(*bytes, capacity) : NULL;
             if (!grown) {
                 free(*bytes);
-                return out_of_memory();
+                return ms_out_of_memory();
             }
             *bytes = grown;
         }
@@ -180,7 +174,7 @@ static bool hand_out(struct run *run, minisim_input *input, char *name, enum ori
     if (!item) {
         free(name);
         free(bytes);
-        return out_of_memory();
+        return ms_out_of_memory();
     }
     item->name = name;
     item->bytes = bytes;
@@ -207,7 +201,7 @@ static char *next_name(struct run *run, enum origin *origin) {
     if (*origin == NAMED) {
         char *name = strdup(sources->names[run->next_name++]);
         if (!name)
-            out_of_memory();
+            ms_out_of_memory();
         return name;
     }
     return run->list_open ? ms_names_next(&run->list) : NULL;
@@ -344,7 +338,7 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     const minisim_region *region = settings->region.width ? &settings->region : NULL;
     struct run *run = calloc(1, sizeof *run);
     if (!run) {
-        out_of_memory();
+        ms_out_of_memory();
         return;
     }
     uint64_t max_file_size = settings->context.max_file_size;
@@ -366,7 +360,7 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
                                                                  next_input, take_row, run);
     ms_progress_end();
     if (status == MINISIM_OUT_OF_MEMORY)
-        out_of_memory();
+        ms_out_of_memory();
     if (!sources->quiet)
         ms_left_out_report(&run->left_out);
     if (run->rows == 0 && ms_noted_status() == MS_EXIT_OK && !ms_interrupted())

@@ -532,8 +532,7 @@ void ms_run_bench(const struct ms_verb *verb, int argc, char **argv) {
     size_t count;
     struct bench *bench = calloc(1, sizeof *bench);
     if (!bench) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+        ms_out_of_memory();
     } else if (ms_parse_options(verb, argc, argv, take_option, bench, &count)) {
         bench->threads = ms_count_threads(&bench->pictures);
         if (measure(bench, count, argv)) {
@@ -542,8 +541,7 @@ void ms_run_bench(const struct ms_verb *verb, int argc, char **argv) {
             else
                 print_text(bench);
         } else if (!ms_noted_status()) {
-            ms_complain(NULL, "out of memory");
-            ms_note(MS_EXIT_SYSTEM);
+            ms_out_of_memory();
         }
         free(bench->ways);
     }

@@ -96,12 +96,6 @@ static bool check(struct classify *c) {
     return true;
 }
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 /* ---- labels ---- */
 
 /* The labels that there are, as far as there can be use for them; gives how many the file has. */
@@ -123,7 +117,7 @@ static bool open_labels(struct classify *c) {
     char labels[MS_NUMBER_SIZE], classes[MS_NUMBER_SIZE];
     c->labels = calloc(c->classes + 1, sizeof *c->labels);
     if (!c->labels)
-        return out_of_memory();
+        return ms_out_of_memory();
     if (!ms_names_open(&list, c->labels_path, false))
         return false;
     size_t count = read_labels(c, &list);
@@ -242,7 +236,7 @@ static bool open_classes(struct classify *c, const struct ms_engine *engine) {
     c->logits = calloc(c->classes, sizeof *c->logits);
     c->order = calloc(c->classes, sizeof *c->order);
     if (!c->logits || !c->order)
-        return out_of_memory();
+        return ms_out_of_memory();
     return !c->labels_path || open_labels(c);
 }
 

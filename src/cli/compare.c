@@ -119,16 +119,10 @@ static bool grow(struct compare *c) {
     return true;
 }
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 static bool add_picture(void *user, const char *name, const float *vector) {
     struct compare *c = user;
     if (!grow(c) || !(c->names[c->count] = strdup(name)))
-        return out_of_memory();
+        return ms_out_of_memory();
     memcpy(c->vectors + c->count * c->dimension, vector, c->dimension * sizeof *vector);
     c->count++;
     return true;

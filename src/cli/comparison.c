@@ -276,9 +276,7 @@ static bool open_run(struct run *run, const struct ms_comparison *c) {
     run->set = (struct ms_vector_set){c->kernels, c->vectors, c->count, c->dimension, run->squares};
     if (run->squares && run->sums)
         return true;
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
+    return ms_out_of_memory();
 }
 
 void ms_print_comparison(const struct ms_comparison *c, bool json) {

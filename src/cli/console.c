@@ -70,6 +70,12 @@ int ms_note(int status) {
     return status;
 }
 
+bool ms_out_of_memory(void) {
+    ms_complain(NULL, "out of memory");
+    ms_note(MS_EXIT_SYSTEM);
+    return false;
+}
+
 int ms_noted_status(void) {
     for (size_t i = 0; i < STATUS_COUNT; i++)
         if (noted[i])

@@ -27,6 +27,9 @@ __attribute__((format(printf, 2, 3))) void ms_complain(const char *path, const c
 /* Remembers a status for the end; gives it back. */
 int ms_note(int status);
 
+/* Says that memory ran out, and remembers the status. Gives false. */
+bool ms_out_of_memory(void);
+
 /* The one of the remembered statuses that counts. */
 int ms_noted_status(void);
 

@@ -129,8 +129,7 @@ static void embed(struct embed *e, const struct ms_engine *engine) {
     size_t columns = minisim_model_dimension(engine->model);
     e->unit = malloc(columns * sizeof *e->unit);
     if (!e->unit) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+        ms_out_of_memory();
     } else if (ms_open_result(&e->output, e->output_path) &&
                (!e->ids_path || ms_open_result(&e->ids, e->ids_path)) &&
                ms_rows_begin(&e->rows, (enum ms_row_format)e->format, &e->output, columns)) {

@@ -108,10 +108,8 @@ char *ms_names_next(struct ms_names *names) {
             refuse_name(names, why);
         } else if (*name) {
             char *copy = strdup(name);
-            if (!copy) {
-                ms_complain(NULL, "out of memory");
-                ms_note(MS_EXIT_SYSTEM);
-            }
+            if (!copy)
+                ms_out_of_memory();
             return copy;
         }
     }

@@ -54,11 +54,8 @@ bool ms_other_trace_open(struct ms_other_trace *other, const char *path) {
     *other = (struct ms_other_trace){.source = is_input ? "standard input" : path,
                                      .text = malloc(LARGEST + 2)};
     other->next = other->text;
-    if (!other->text) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
-        return false;
-    }
+    if (!other->text)
+        return ms_out_of_memory();
     int descriptor =
         is_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (descriptor < 0)

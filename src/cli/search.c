@@ -227,12 +227,6 @@ static bool search(struct search *s) {
 
 /* ---- queries ---- */
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
@@ -247,7 +241,7 @@ static bool add_query(void *user, const char *name, const float *vector) {
         return true;
     }
     if (!(s->names[at] = strdup(name)))
-        return out_of_memory();
+        return ms_out_of_memory();
     s->queries.count++;
     return s->queries.count < AT_ONCE || search(s);
 }
@@ -257,13 +251,13 @@ static bool open_queries(struct search *s) {
     uint64_t ids = ms_catalogue_ids(s->catalogue), most = s->most + s->exclude_self;
     s->kernels = ms_kernels_choose(s->pictures.model.cpu);
     if (!ms_stored_open(&s->queries, origin->type, origin->dimension, AT_ONCE))
-        return out_of_memory();
+        return ms_out_of_memory();
     s->queries.count = 0;
     for (size_t i = 0; i < AT_ONCE; i++) {
         s->tops[i].most = (size_t)(most < ids ? most : ids);
         s->tops[i].hits = malloc((s->tops[i].most + 1) * sizeof *s->tops[i].hits);
         if (!s->tops[i].hits)
-            return out_of_memory();
+            return ms_out_of_memory();
     }
     return true;
 }

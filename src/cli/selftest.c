@@ -239,8 +239,7 @@ void ms_run_selftest(const struct ms_verb *verb, int argc, char **argv) {
     }
     uint8_t *weights = ms_make_weights(&size);
     if (!weights) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+        ms_out_of_memory();
         return;
     }
     draw(s.file);

@@ -61,9 +61,7 @@ bool ms_open_sources(struct ms_sources *sources, int count) {
     sources->exclude = calloc((size_t)count, sizeof *sources->exclude);
     if (sources->exclude)
         return true;
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
+    return ms_out_of_memory();
 }
 
 void ms_close_sources(struct ms_sources *sources) {

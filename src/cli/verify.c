@@ -135,8 +135,7 @@ static void recompute(struct verification *v) {
     v->embedding = malloc(minisim_model_dimension(v->engine.model) * sizeof *v->embedding);
     if (!v->embedding || !ms_stored_open(&v->kept, ours->type, ours->dimension, 1) ||
         !ms_stored_open(&v->made, ours->type, ours->dimension, 1)) {
-        ms_complain(NULL, "out of memory");
-        ms_note(MS_EXIT_SYSTEM);
+        ms_out_of_memory();
     } else if (ms_find_origin(&v->pictures, &v->engine, ours->type, &origin)) {
         minisim_status status = ms_check_origin(ours, &origin, &error);
         if (status)

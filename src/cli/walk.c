@@ -30,12 +30,6 @@ struct ms_walk {
     size_t depth, capacity;
 };
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 static void *grow(void *items, size_t count, size_t *capacity, size_t size) {
     if (count < *capacity)
         return items;
@@ -69,7 +63,7 @@ static bool add_entry(struct ms_walk *walk, struct level *level, int folder, con
     struct stat about;
     /* Room for the slash that a folder gets. */
     if (asprintf(&path, "%s%s/", prefix, name) < 0)
-        return out_of_memory();
+        return ms_out_of_memory();
     char *slash = path + strlen(path) - 1;
     *slash = '\0';
     int flags = walk->options->follow ? 0 : AT_SYMLINK_NOFOLLOW;
@@ -87,7 +81,7 @@ static bool add_entry(struct ms_walk *walk, struct level *level, int folder, con
     char **grown = grow(level->paths, level->count, &level->capacity, sizeof *level->paths);
     if (!grown) {
         free(path);
-        return out_of_memory();
+        return ms_out_of_memory();
     }
     level->paths = grown;
     level->paths[level->count++] = path;
@@ -145,7 +139,7 @@ static bool enter(struct ms_walk *walk, const char *path) {
             if (level->count > 0)
                 qsort(level->paths, level->count, sizeof *level->paths, compare_paths);
         } else {
-            good = out_of_memory();
+            good = ms_out_of_memory();
         }
     }
     closedir(folder);
@@ -159,7 +153,7 @@ struct ms_walk *ms_walk_open(const char *folder, const struct ms_walk_options *o
     bool slash = length > 0 && folder[length - 1] == '/';
     if (!walk || asprintf(&path, "%s%s", folder, slash ? "" : "/") < 0) {
         free(walk);
-        out_of_memory();
+        ms_out_of_memory();
         return NULL;
     }
     walk->options = options;

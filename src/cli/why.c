@@ -28,12 +28,6 @@ struct explanation {
     const struct ms_kernels *kernels;
 };
 
-static bool out_of_memory(void) {
-    ms_complain(NULL, "out of memory");
-    ms_note(MS_EXIT_SYSTEM);
-    return false;
-}
-
 /* Keeps the square and the last map of the picture that is on its way. */
 static void see(void *user, const struct ms_watched *value) {
     struct explanation *e = user;
@@ -53,7 +47,7 @@ static bool take_picture(void *user, const char *name, const float *vector) {
     struct explanation *e = user;
     (void)name;
     if (!e->maps)
-        return out_of_memory();
+        return ms_out_of_memory();
     memcpy(e->vectors + e->count * e->dimension, vector, e->dimension * sizeof *vector);
     e->count++;
     return true;
@@ -154,7 +148,7 @@ static void draw(const struct explanation *e, const struct ms_why *why, const ch
         return;
     errno = 0;
     if (!ms_why_draw(why, e->squares, e->size, output.file))
-        out_of_memory();
+        ms_out_of_memory();
     else if (ms_settle_result(&output) && !ms_interrupted())
         ms_publish_result(&output);
     ms_output_discard(&output);
@@ -191,7 +185,7 @@ static void tell(const struct explanation *e, const char *path, bool json) {
         return;
     }
     if (!ms_why_split(&maps, e->side, lengths, &why)) {
-        out_of_memory();
+        ms_out_of_memory();
     } else {
         if (path) /* first: the text may be read in part */
             draw(e, &why, path);
@@ -219,7 +213,7 @@ void ms_explain(const struct ms_sources *sources, const struct ms_picture_settin
     e.vectors = calloc(2 * e.dimension, sizeof *e.vectors);
     e.squares = calloc(2 * size * size, 3);
     if (!e.vectors || !e.squares)
-        out_of_memory();
+        ms_out_of_memory();
     else if (!ms_refuse_output(sources, engine.weights) &&
              take_pictures(&e, sources, settings, &engine))
         tell(&e, path, json);
