@@ -71,9 +71,7 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &c->json);
     default:
-        return ms_is_option_of(ms_source_options, option)
-                   ? ms_take_source_option(&c->sources, option, value)
-                   : ms_take_picture_option(&c->pictures, option, value);
+        return ms_take_input_option(&c->sources, &c->pictures, option, value);
     }
 }
 

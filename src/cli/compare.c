@@ -66,9 +66,7 @@ static bool take_other_option(struct compare *c, const struct ms_option *option,
                  option->id == MS_OPTION_NULL || option->id == MS_OPTION_CPU;
     if (!tells)
         c->picture_option = option->name;
-    return ms_is_option_of(ms_source_options, option)
-               ? ms_take_source_option(&c->sources, option, value)
-               : ms_take_picture_option(&c->pictures, option, value);
+    return ms_take_input_option(&c->sources, &c->pictures, option, value);
 }
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {

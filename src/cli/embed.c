@@ -66,9 +66,7 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_NORMALIZE:
         return e->normalize = true;
     default:
-        return ms_is_option_of(ms_source_options, option)
-                   ? ms_take_source_option(&e->sources, option, value)
-                   : ms_take_picture_option(&e->pictures, option, value);
+        return ms_take_input_option(&e->sources, &e->pictures, option, value);
     }
 }
 

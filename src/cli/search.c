@@ -97,9 +97,7 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &s->json);
     default:
-        return ms_is_option_of(ms_source_options, option)
-                   ? ms_take_source_option(&s->sources, option, value)
-                   : ms_take_picture_option(&s->pictures, option, value);
+        return ms_take_input_option(&s->sources, &s->pictures, option, value);
     }
 }
 

@@ -18,8 +18,8 @@ const struct ms_option ms_source_options[] = {
     {MS_OPTION_QUIET, "quiet", 'q', NULL, "no progress, no line on what was left out"},
     {0}};
 
-bool ms_take_source_option(struct ms_sources *sources, const struct ms_option *option,
-                           const char *value) {
+static bool take_source_option(struct ms_sources *sources, const struct ms_option *option,
+                               const char *value) {
     static const char *const modes[] = {"auto", "always", "never", NULL};
     int mode;
     switch (option->id) {
@@ -43,6 +43,13 @@ bool ms_take_source_option(struct ms_sources *sources, const struct ms_option *o
     default:
         return false;
     }
+}
+
+bool ms_take_input_option(struct ms_sources *sources, struct ms_picture_settings *pictures,
+                          const struct ms_option *option, const char *value) {
+    return ms_is_option_of(ms_source_options, option)
+               ? take_source_option(sources, option, value)
+               : ms_take_picture_option(pictures, option, value);
 }
 
 bool ms_check_source_options(struct ms_sources *sources, const char *list, const char *path) {

@@ -7,10 +7,10 @@
 
 extern const struct ms_option ms_source_options[];
 
-/* Stores one of these; sources->exclude must have room for one more. false: its value is wrong,
- * which was said. */
-bool ms_take_source_option(struct ms_sources *sources, const struct ms_option *option,
-                           const char *value);
+/* Stores one of these, or one of those about pictures (cli/pictures.h); sources->exclude must have
+ * room for one more. false: its value is wrong, which was said. */
+bool ms_take_input_option(struct ms_sources *sources, struct ms_picture_settings *pictures,
+                          const struct ms_option *option, const char *value);
 
 /* To be called when all are stored. `list` is the verb's other option that names a list, or NULL;
  * `path` is its value or NULL. false: they contradict each other, which was said and noted. */

@@ -27,9 +27,7 @@ static bool take(void *user, const struct ms_option *option, const char *value) 
     struct settings *settings = user;
     if (option->id == MS_OPTION_FORMAT)
         return ms_take_choice(option, value, formats, &settings->format);
-    return ms_is_option_of(ms_source_options, option)
-               ? ms_take_source_option(&settings->sources, option, value)
-               : ms_take_picture_option(&settings->pictures, option, value);
+    return ms_take_input_option(&settings->sources, &settings->pictures, option, value);
 }
 
 static bool is_sound(const struct settings *settings, size_t words) {
