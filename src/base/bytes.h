@@ -2,6 +2,7 @@
 #ifndef MS_BASE_BYTES_H
 #define MS_BASE_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -42,6 +43,16 @@ static inline void ms_store_f32(uint8_t *to, float x) {
 static inline void ms_store_u64(uint8_t *to, uint64_t x) {
     ms_store_u32(to, (uint32_t)x);
     ms_store_u32(to + 4, (uint32_t)(x >> 32));
+}
+
+/* Two digits for each of n bytes, and a zero. */
+static inline void ms_hex(const uint8_t *from, size_t n, char *to) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = digits[from[i] >> 4];
+        to[2 * i + 1] = digits[from[i] & 15];
+    }
+    to[2 * n] = '\0';
 }
 
 /* IEEE 754 binary16 to f32; every value is exact. */

@@ -2,7 +2,6 @@
 
 #include "base/bytes.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2). */
@@ -92,6 +91,12 @@ void ms_sha256_digest(struct ms_sha256 *hash, uint8_t digest[32]) {
 void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]) {
     uint8_t digest[32];
     ms_sha256_digest(hash, digest);
-    for (size_t i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    ms_hex(digest, sizeof digest, hex);
+}
+
+void ms_sha256_of(const void *bytes, size_t size, uint8_t digest[32]) {
+    struct ms_sha256 hash;
+    ms_sha256_start(&hash);
+    ms_sha256_add(&hash, bytes, size);
+    ms_sha256_digest(&hash, digest);
 }

@@ -21,4 +21,7 @@ void ms_sha256_add_floats(struct ms_sha256 *hash, const float *values, size_t co
 void ms_sha256_digest(struct ms_sha256 *hash, uint8_t digest[32]);
 void ms_sha256_finish(struct ms_sha256 *hash, char hex[65]);
 
+/* Of bytes that are all there. */
+void ms_sha256_of(const void *bytes, size_t size, uint8_t digest[32]);
+
 #endif

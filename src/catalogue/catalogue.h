@@ -73,6 +73,8 @@ const struct ms_origin *ms_catalogue_origin(const struct ms_catalogue *catalogue
  * from the moment they are added. */
 uint64_t ms_catalogue_ids(const struct ms_catalogue *catalogue);
 uint64_t ms_catalogue_removed(const struct ms_catalogue *catalogue);
+/* Records that are there: those ids but the removed ones. */
+uint64_t ms_catalogue_count(const struct ms_catalogue *catalogue);
 bool ms_catalogue_is_removed(const struct ms_catalogue *catalogue, uint64_t id);
 
 /* Numbers for people. */

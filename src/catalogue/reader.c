@@ -334,6 +334,10 @@ uint64_t ms_catalogue_removed(const struct ms_catalogue *c) {
     return c->commit.removed + c->waiting_removed;
 }
 
+uint64_t ms_catalogue_count(const struct ms_catalogue *c) {
+    return ms_catalogue_ids(c) - ms_catalogue_removed(c);
+}
+
 bool ms_catalogue_is_removed(const struct ms_catalogue *c, uint64_t id) {
     return id / 8 < c->removed_size && c->removed[id / 8] >> id % 8 & 1;
 }
@@ -471,10 +475,7 @@ minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, s
 }
 
 uint64_t ms_path_key(const char *path) {
-    struct ms_sha256 hash;
     uint8_t digest[32];
-    ms_sha256_start(&hash);
-    ms_sha256_add(&hash, path, strlen(path));
-    ms_sha256_digest(&hash, digest);
+    ms_sha256_of(path, strlen(path), digest);
     return ms_load_u64(digest);
 }

@@ -345,7 +345,7 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     *run = (struct run){.sources = sources,
                         .region = region,
                         .max_file_size = max_file_size ? max_file_size : UINT64_C(1) << 30,
-                        .max_memory = ms_max_memory(settings),
+                        .max_memory = engine->max_memory,
                         .take = take,
                         .user = user,
                         .last = &run->first,

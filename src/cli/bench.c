@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/pictures.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "net/run.h"
 #include "picture/decode.h"
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct ms_option bench_options[] = {
@@ -93,12 +93,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     return ms_take_picture_option(&bench->pictures, option, value);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -106,7 +100,7 @@ static int by_value(const void *a, const void *b) {
 
 /* Rounds end early on slow kernels: so long after the first. */
 static bool enough(double start) {
-    return now() - start > 1.5;
+    return ms_now() - start > 1.5;
 }
 
 /* Sorts, too. */
@@ -120,8 +114,8 @@ static double measure_peak(const struct ms_kernels *kernels) {
     enum { rounds = 40000 };
     if (!kernels->saturate)
         return 0;
-    double start = now(), macs = kernels->saturate(rounds);
-    return macs / (now() - start);
+    double start = ms_now(), macs = kernels->saturate(rounds);
+    return macs / (ms_now() - start);
 }
 
 /* false: that was said and noted. */
@@ -153,9 +147,9 @@ static void time_network(minisim_context *context, const minisim_pixels *pixels,
                          double seconds[RUN]) {
     minisim_embed_pixels(context, pixels, embedding);
     for (size_t i = 0; i < RUN; i++) {
-        double start = now();
+        double start = ms_now();
         minisim_embed_pixels(context, pixels, embedding);
-        seconds[i] = now() - start;
+        seconds[i] = ms_now() - start;
     }
 }
 
@@ -170,7 +164,8 @@ static bool measure_table(struct bench *bench, const minisim_model *model, size_
     size_t rounds = 0, kinds = threads > 1 ? 2 : 1;
     bool good = open_context(bench, model, 1, &contexts[0]) &&
                 (kinds == 1 || open_context(bench, model, threads, &contexts[1]));
-    for (double start = now(); good && rounds < ROUNDS && (!rounds || !enough(start)); rounds++) {
+    for (double start = ms_now(); good && rounds < ROUNDS && (!rounds || !enough(start));
+         rounds++) {
         for (size_t kind = 0; kind < kinds; kind++)
             time_network(contexts[kind], &pixels, embedding, seconds[kind] + rounds * RUN);
         peaks[rounds] = measure_peak(kernels);
@@ -214,7 +209,7 @@ static bool measure_tables(struct bench *bench, const minisim_model *model, cons
 static void take_layer(void *user, const char *name, const float *values, size_t side,
                        size_t channels) {
     struct bench *bench = user;
-    double passed = now() - bench->last;
+    double passed = ms_now() - bench->last;
     (void)values;
     if (bench->layer_count < LAYERS_MAX) {
         struct layer *layer = &bench->layers[bench->layer_count++];
@@ -227,17 +222,17 @@ static void take_layer(void *user, const char *name, const float *values, size_t
         layer->seconds[bench->rounds] = passed;
     }
     bench->channels = channels;
-    bench->last = now();
+    bench->last = ms_now();
 }
 
 static bool measure_layers(struct bench *bench, const minisim_model *model) {
     double peaks[LAYER_ROUNDS] = {0};
     minisim_error error;
-    double start = now();
+    double start = ms_now();
     for (; bench->rounds < LAYER_ROUNDS && (!bench->rounds || !enough(start)); bench->rounds++) {
         peaks[bench->rounds] = measure_peak(bench->kernels);
         bench->layer_count = 0;
-        bench->last = now();
+        bench->last = ms_now();
         minisim_status status = ms_run_layers(model, bench->square, take_layer, bench, &error);
         if (status) {
             ms_complain(NULL, "%s", error.text);
@@ -276,10 +271,10 @@ static double batch_rate(const struct bench *bench, minisim_context **contexts, 
     double seconds = bench->speeds[bench->speed_count - 1].seconds;
     size_t pictures = (1 + (size_t)(0.14 / seconds)) * threads;
     struct series series = {square_of(bench), pictures};
-    double start = now();
+    double start = ms_now();
     minisim_status status =
         minisim_embed_batch(contexts, threads, next_square, ignore_row, &series);
-    return status ? 0 : (double)pictures / (now() - start);
+    return status ? 0 : (double)pictures / (ms_now() - start);
 }
 
 /* One thread and all of them, in turn. */
@@ -291,7 +286,7 @@ static bool measure_batches(struct bench *bench, const minisim_model *model) {
     for (size_t i = 0; i < bench->threads && good; i++)
         good = open_context(bench, model, 1, &contexts[i]);
     size_t rounds = 0;
-    for (double start = now(); good && rounds < most && (!rounds || !enough(start)); rounds++) {
+    for (double start = ms_now(); good && rounds < most && (!rounds || !enough(start)); rounds++) {
         rates[0][rounds] = batch_rate(bench, contexts, 1);
         rates[1][rounds] = batch_rate(bench, contexts, bench->threads);
         good = rates[0][rounds] > 0 && rates[1][rounds] > 0;
@@ -314,7 +309,7 @@ static minisim_status go_way(const struct bench *bench, minisim_context *context
     uint64_t size;
     int descriptor;
     uint8_t *bytes = NULL;
-    double start = now(), end;
+    double start = ms_now(), end;
     minisim_status status = ms_file_open(way->path, &descriptor, &size, error);
     if (status)
         return status;
@@ -322,12 +317,12 @@ static minisim_status go_way(const struct bench *bench, minisim_context *context
     bytes = size < SIZE_MAX ? ms_arena_allocate(&arena, (size_t)size) : NULL;
     status = bytes ? ms_file_read(descriptor, bytes, (size_t)size, error) : MINISIM_OUT_OF_MEMORY;
     close(descriptor);
-    way->read = (end = now()) - start, start = end;
+    way->read = (end = ms_now()) - start, start = end;
     if (!status)
         status = ms_scan_picture(bytes, (size_t)size, UINT32_MAX, &scan, error);
     if (!status)
         status = ms_decode_picture(bytes, (size_t)size, &scan, &arena, &pixels, error);
-    way->decode = (end = now()) - start, start = end;
+    way->decode = (end = ms_now()) - start, start = end;
     if (!status) {
         struct ms_preparation squash = {.size = bench->info.input_size,
                                         .geometry = MINISIM_SQUASH,
@@ -339,11 +334,11 @@ static minisim_status go_way(const struct bench *bench, minisim_context *context
         status = ms_prepare_pixels(&pixels, &squash, &arena, square, error);
     }
     ms_arena_close(&arena);
-    way->resize = (end = now()) - start, start = end;
+    way->resize = (end = ms_now()) - start, start = end;
     prepared.pixels = square;
     if (!status)
         status = minisim_embed_pixels(context, &prepared, embedding);
-    way->network = now() - start;
+    way->network = ms_now() - start;
     return status;
 }
 
@@ -353,7 +348,7 @@ static bool measure_way(const struct bench *bench, minisim_context *context, str
     double parts[4][most] = {{0}};
     minisim_error error = {"out of memory"};
     size_t rounds = 0;
-    for (double start = now(); rounds < most && (!rounds || !enough(start)); rounds++) {
+    for (double start = ms_now(); rounds < most && (!rounds || !enough(start)); rounds++) {
         minisim_status status = go_way(bench, context, way, embedding, square, &error);
         if (status) {
             ms_complain(way->path, "%s", error.text);
@@ -508,10 +503,10 @@ static void print_json(struct bench *bench) {
 static bool measure(struct bench *bench, size_t count, char **paths) {
     minisim_model *model;
     char *path;
-    double start = now();
+    double start = ms_now();
     if (!ms_open_model(&bench->pictures, &model, &path))
         return false;
-    bench->load = now() - start;
+    bench->load = ms_now() - start;
     bench->info.size = sizeof bench->info;
     minisim_model_describe(model, &bench->info);
     bench->kernels = ms_kernels_choose(minisim_model_cpu(model));

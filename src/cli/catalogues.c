@@ -1,6 +1,7 @@
 /* What verbs that work on catalogues share: see catalogues.h. */
 #include "cli/catalogues.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -158,10 +159,9 @@ void ms_print_catalogue(const char *path, bool as_json) {
         return;
     const struct ms_origin *origin = ms_catalogue_origin(c);
     const char *id = origin->embedding_id[0] ? origin->embedding_id : NULL;
-    uint64_t removed = ms_catalogue_removed(c), records = ms_catalogue_ids(c) - removed;
+    uint64_t removed = ms_catalogue_removed(c), records = ms_catalogue_count(c);
     ms_catalogue_describe(c, &facts);
-    for (size_t i = 0; i < 16; i++)
-        snprintf(uuid + 2 * i, 3, "%02x", (unsigned)facts.uuid[i]);
+    ms_hex(facts.uuid, sizeof facts.uuid, uuid);
     if (as_json) {
         ms_json_open(&json, NULL, '{');
         ms_json_count(&json, "schema", 1);

@@ -18,6 +18,7 @@ bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_
 /* A picture's path as catalogues know it: absolute, its folder without links. false: there is no
  * such folder, or the path is too long; errno says which. */
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);
+
 /* Gets the records that are not removed, in order. false: it ends here. */
 typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *record,
                             const char *path, const char *label);

@@ -136,12 +136,6 @@ static bool check(struct index *x) {
     return ms_check_sources(sources);
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* ---- the catalogue ---- */
 
 static bool fail(struct index *x, minisim_status status, const minisim_error *error) {
@@ -159,7 +153,7 @@ static bool out_of_memory(struct index *x) {
 static void count_committed(struct index *x) {
     for (; x->pending > 0; x->pending--)
         ms_progress_step(false);
-    x->committed_at = now();
+    x->committed_at = ms_now();
 }
 
 static bool commit(struct index *x) {
@@ -169,6 +163,11 @@ static bool commit(struct index *x) {
         return fail(x, status, &error);
     count_committed(x);
     return true;
+}
+
+/* Of a new catalogue. */
+static enum ms_vector_type wanted_type(const struct index *x) {
+    return x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type;
 }
 
 static bool open_catalogue(struct index *x, struct ms_origin *origin) {
@@ -183,7 +182,7 @@ static bool open_catalogue(struct index *x, struct ms_origin *origin) {
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
-    x->committed_at = now();
+    x->committed_at = ms_now();
     if (!ms_stored_open(&x->row, origin->type, origin->dimension, 1))
         return out_of_memory(x);
     status = ms_known_open(&x->known, x->catalogue, &error);
@@ -251,15 +250,20 @@ static bool looks_unchanged(const struct ms_record *old, const struct ms_record 
            old->nanoseconds == new->nanoseconds && old->inode == new->inode;
 }
 
+static bool find_path(struct index *x, uint64_t id, const struct ms_record *record,
+                      char path[MS_PATH_MOST + 1]) {
+    minisim_error error;
+    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
+    return status ? fail(x, status, &error) : true;
+}
+
 /* Whether the path of a record still leads to that file. */
 static bool is_still_there(struct index *x, uint64_t id, const struct ms_record *record,
                            bool *there) {
     char path[MS_PATH_MOST + 1];
     struct stat about;
-    minisim_error error;
-    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
-    if (status)
-        return fail(x, status, &error);
+    if (!find_path(x, id, record, path))
+        return false;
     *there =
         stat(path, &about) == 0 && about.st_dev == record->device && about.st_ino == record->inode;
     return true;
@@ -345,11 +349,8 @@ static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, u
     struct detail *d = user;
     struct index *x = d->index;
     struct ms_record record;
-    struct ms_sha256 hash;
     minisim_error error;
-    ms_sha256_start(&hash);
-    ms_sha256_add(&hash, bytes, size);
-    ms_sha256_digest(&hash, d->record.content);
+    ms_sha256_of(bytes, size, d->record.content);
     d->record.width = width;
     d->record.height = height;
     pthread_mutex_lock(&x->lock);
@@ -439,7 +440,7 @@ static bool take(void *user, const char *name, void *detail, const float *embedd
     bool good = add(x, d, embedding);
     if (good && ms_catalogue_waiting(x->catalogue) == 0)
         count_committed(x);
-    else if (good && now() - x->committed_at > 5)
+    else if (good && ms_now() - x->committed_at > 5)
         good = commit(x);
     pthread_mutex_unlock(&x->lock);
     return good && !x->failed;
@@ -465,9 +466,8 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
     char path[MS_PATH_MOST + 1];
     struct stat about;
     minisim_error error;
-    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
-    if (status)
-        return fail(x, status, &error);
+    if (!find_path(x, id, record, path))
+        return false;
     bool below = false, walked = false;
     for (size_t i = 0; i < x->sources.count; i++)
         if (x->roots[i] && is_below(x->roots[i], path)) {
@@ -482,7 +482,7 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
                     x->prune ? "; it stays: nothing of its file system is there"
                              : "; --prune removes it from the catalogue");
     x->counts[removes ? REMOVED : MISSING]++;
-    status = removes ? ms_catalogue_remove(x->catalogue, id, &error) : MINISIM_OK;
+    minisim_status status = removes ? ms_catalogue_remove(x->catalogue, id, &error) : MINISIM_OK;
     return status ? fail(x, status, &error) : true;
 }
 
@@ -506,7 +506,7 @@ static void find_missing(struct index *x) {
 /* ---- the whole ---- */
 
 static void report(const struct index *x) {
-    uint64_t records = ms_catalogue_ids(x->catalogue) - ms_catalogue_removed(x->catalogue);
+    uint64_t records = ms_catalogue_count(x->catalogue);
     struct ms_json json = {.file = stdout};
     char number[MS_NUMBER_SIZE];
     if (x->json) {
@@ -532,8 +532,7 @@ static void index_pictures(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
     struct ms_origin origin;
     x->sources.known = &known;
-    if (!ms_find_origin(&x->pictures, engine, x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type,
-                        &origin) ||
+    if (!ms_find_origin(&x->pictures, engine, wanted_type(x), &origin) ||
         !open_catalogue(x, &origin))
         return;
     if (find_roots(x)) {
@@ -596,7 +595,7 @@ static void index_vectors(struct index *x) {
     if (!ms_read_array(x->vectors_path, x->ids_path, x->sources.null_ended, &array))
         return;
     struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns,
-                               .type = x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type};
+                               .type = wanted_type(x)};
     if (array.vectors.columns > MS_DIMENSION_MOST) {
         ms_complain(x->vectors_path, "its rows have more than %d values", MS_DIMENSION_MOST);
         ms_note(MS_EXIT_SOME_FAILED);

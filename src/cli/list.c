@@ -1,4 +1,5 @@
 /* minisim list: what a catalogue holds, a line each. */
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/catalogues.h"
@@ -38,8 +39,7 @@ static void print_json(uint64_t id, const struct ms_record *record, const char *
                        const char *label) {
     struct ms_json json = {.file = stdout};
     char hash[65];
-    for (size_t i = 0; i < 32; i++)
-        snprintf(hash + 2 * i, 3, "%02x", (unsigned)record->content[i]);
+    ms_hex(record->content, sizeof record->content, hash);
     ms_json_open(&json, NULL, '{');
     ms_json_count(&json, "schema", 1);
     ms_json_count(&json, "id", id);

@@ -56,10 +56,6 @@ static bool stop(void *user, uint64_t done) {
     return ms_interrupted();
 }
 
-static uint64_t count_records(const struct ms_catalogue *c) {
-    return ms_catalogue_ids(c) - ms_catalogue_removed(c);
-}
-
 /* CANCELLED comes from an interrupt, which says enough. */
 static bool fail(const char *path, minisim_status status, const minisim_error *error) {
     return status != MINISIM_CANCELLED && ms_catalogue_failed(path, status, error);
@@ -71,7 +67,7 @@ static void compact(const char *path, const struct settings *s) {
     char number[MS_NUMBER_SIZE];
     if (!ms_open_catalogue(path, &c))
         return;
-    uint64_t records = count_records(c), removed = ms_catalogue_removed(c);
+    uint64_t records = ms_catalogue_count(c), removed = ms_catalogue_removed(c);
     ms_catalogue_close(c);
     if (!s->dry_run) {
         ms_progress_start_rows((enum ms_progress_mode)s->progress, records);

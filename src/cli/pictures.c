@@ -289,10 +289,10 @@ static minisim_status open_contexts(struct ms_engine *engine, size_t count,
 
 uint64_t ms_max_memory(const struct ms_picture_settings *settings) {
     const uint64_t most = UINT64_C(2) << 30;
+    if (settings->context.max_memory)
+        return settings->context.max_memory;
     uint64_t share = ms_machine_memory() / 4;
-    return settings->context.max_memory ? settings->context.max_memory
-           : share < most               ? share
-                                        : most;
+    return share < most ? share : most;
 }
 
 /*
@@ -320,7 +320,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
     options.size = sizeof options;
-    options.max_memory = ms_max_memory(settings);
+    options.max_memory = engine->max_memory = ms_max_memory(settings);
     return_memory(options.max_memory);
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */

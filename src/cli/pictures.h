@@ -64,6 +64,7 @@ struct ms_engine {
     minisim_context **contexts;
     size_t count;
     void *memory; /* of all contexts */
+    uint64_t max_memory;
 };
 
 /* Bytes that one picture may take: what --max-memory says, or a quarter of the machine's memory, at

@@ -14,7 +14,7 @@ static struct {
     int width; /* of the line that is shown */
 } progress;
 
-static double now(void) {
+double ms_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
@@ -26,7 +26,7 @@ static void start(enum ms_progress_mode mode, uint64_t total, const char *what) 
     progress.what = what;
     progress.total = total;
     progress.done = progress.failed = 0;
-    progress.start = now();
+    progress.start = ms_now();
     progress.due = progress.start + (mode == MS_PROGRESS_ALWAYS ? 0 : 1);
 }
 
@@ -78,7 +78,7 @@ void ms_progress_step(bool failed) {
     progress.failed += failed;
     if (!progress.on)
         return;
-    double time = now();
+    double time = ms_now();
     if (time < progress.due)
         return;
     draw(time);

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Seconds of a clock that only goes forward. */
+double ms_now(void);
+
 /* Auto: on a terminal, once the work has taken a second. */
 enum ms_progress_mode { MS_PROGRESS_AUTO, MS_PROGRESS_ALWAYS, MS_PROGRESS_NEVER };
 

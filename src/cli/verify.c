@@ -34,6 +34,7 @@ struct verification {
     const char *path;
     struct ms_catalogue *catalogue;
     struct ms_engine engine;
+    const struct ms_kernels *kernels;
     struct ms_stored kept, made;
     float *embedding;
     uint64_t met, same, skipped; /* records; recomputed ones; those whose file is another now */
@@ -74,13 +75,10 @@ struct seen {
 
 static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, uint32_t height) {
     struct seen *seen = user;
-    struct ms_sha256 hash;
     uint8_t content[32];
     (void)width;
     (void)height;
-    ms_sha256_start(&hash);
-    ms_sha256_add(&hash, bytes, size);
-    ms_sha256_digest(&hash, content);
+    ms_sha256_of(bytes, size, content);
     return seen->other = memcmp(content, seen->record->content, sizeof content) != 0;
 }
 
@@ -100,8 +98,7 @@ static bool recompute_one(void *user, uint64_t id, const struct ms_record *recor
     struct seen seen = {record, false};
     minisim_error error;
     (void)label;
-    uint64_t of = ms_catalogue_ids(v->catalogue) - ms_catalogue_removed(v->catalogue);
-    if (!is_chosen(v, v->met++, of))
+    if (!is_chosen(v, v->met++, ms_catalogue_count(v->catalogue)))
         return true;
     const minisim_region *region = v->pictures.region.width ? &v->pictures.region : NULL;
     minisim_status status =
@@ -116,8 +113,7 @@ static bool recompute_one(void *user, uint64_t id, const struct ms_record *recor
     status = ms_catalogue_vectors(v->catalogue, id, 1, &v->kept, &error);
     if (status)
         return ms_catalogue_failed(v->path, status, &error);
-    if (ms_stored_put(ms_kernels_choose(NULL), &v->made, 0, v->embedding) &&
-        is_same(&v->kept, &v->made)) {
+    if (ms_stored_put(v->kernels, &v->made, 0, v->embedding) && is_same(&v->kept, &v->made)) {
         v->same++;
     } else {
         ms_complain(path, "its vector in the catalogue is not the one that it gives");
@@ -132,6 +128,7 @@ static void recompute(struct verification *v) {
     minisim_error error;
     if (!ms_open_engine(&v->pictures, 1, &v->engine))
         return;
+    v->kernels = ms_kernels_choose(NULL);
     v->embedding = malloc(minisim_model_dimension(v->engine.model) * sizeof *v->embedding);
     if (!v->embedding || !ms_stored_open(&v->kept, ours->type, ours->dimension, 1) ||
         !ms_stored_open(&v->made, ours->type, ours->dimension, 1)) {
@@ -158,9 +155,7 @@ static void verify(struct verification *v) {
         ms_catalogue_failed(v->path, status, &error);
         return;
     }
-    printf(
-        "%s records, undamaged\n",
-        ms_count_text(ms_catalogue_ids(v->catalogue) - ms_catalogue_removed(v->catalogue), number));
+    printf("%s records, undamaged\n", ms_count_text(ms_catalogue_count(v->catalogue), number));
     if (v->recompute)
         recompute(v);
 }
