@@ -67,9 +67,7 @@ static minisim_metric metric_of(const struct search *s) {
 }
 
 static bool take_number(const struct ms_option *option, const char *value, double *number) {
-    char *end;
-    *number = strtod(value, &end);
-    return (*value && !*end && isfinite(*number)) || ms_refuse_value(option, value, "a number");
+    return ms_parse_number(value, number) || ms_refuse_value(option, value, "a number");
 }
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {

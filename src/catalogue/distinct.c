@@ -1,0 +1,122 @@
+/* Pairs that are no duplicates: see distinct.h. A list, sorted as it grows. */
+#include "catalogue/distinct.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char key[] = "not-duplicates";
+
+static minisim_status out_of_memory(minisim_error *error) {
+    return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+}
+
+const char *ms_distinct_other(const char *pair) {
+    return pair + strlen(pair) + 1;
+}
+
+static int compare(const char *pair, const char *first, const char *second) {
+    int order = strcmp(pair, first);
+    return order ? order : strcmp(ms_distinct_other(pair), second);
+}
+
+/* Where the pair is, or would be. */
+static size_t find(const struct ms_distinct *d, const char *first, const char *second) {
+    size_t low = 0, high = d->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(d->pairs[middle], first, second) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static char *join(const char *first, const char *second) {
+    size_t a = strlen(first) + 1, b = strlen(second) + 1;
+    char *pair = malloc(a + b);
+    if (pair) {
+        memcpy(pair, first, a);
+        memcpy(pair + a, second, b);
+    }
+    return pair;
+}
+
+bool ms_distinct_add(struct ms_distinct *d, const char *path, const char *other) {
+    int order = strcmp(path, other);
+    const char *first = order < 0 ? path : other, *second = order < 0 ? other : path;
+    size_t at = find(d, first, second);
+    if (order == 0 || (at < d->count && compare(d->pairs[at], first, second) == 0))
+        return true;
+    if (d->count == d->capacity) {
+        size_t capacity = d->capacity ? 2 * d->capacity : 64;
+        char **grown = realloc(d->pairs, capacity * sizeof *grown);
+        if (!grown)
+            return false;
+        d->pairs = grown;
+        d->capacity = capacity;
+    }
+    char *pair = join(first, second);
+    if (!pair)
+        return false;
+    memmove(d->pairs + at + 1, d->pairs + at, (d->count - at) * sizeof *d->pairs);
+    d->pairs[at] = pair;
+    d->count++;
+    return true;
+}
+
+void ms_distinct_close(struct ms_distinct *d) {
+    for (size_t i = 0; i < d->count; i++)
+        free(d->pairs[i]);
+    free(d->pairs);
+    *d = (struct ms_distinct){.count = 0};
+}
+
+/* ---- the note ---- */
+
+/* Takes the pairs of a note, which a NUL follows. */
+static minisim_status take(struct ms_distinct *d, const char *value, size_t size,
+                           minisim_error *error) {
+    const char *end = value + size;
+    while (value < end) {
+        const char *other = ms_distinct_other(value);
+        if (other >= end || ms_distinct_other(other) > end)
+            return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                           "the catalogue is damaged: its note %s holds half a pair", key);
+        if (!ms_distinct_add(d, value, other))
+            return out_of_memory(error);
+        value = ms_distinct_other(other);
+    }
+    return MINISIM_OK;
+}
+
+minisim_status ms_distinct_read(struct ms_distinct *d, const struct ms_catalogue *c,
+                                minisim_error *error) {
+    void *value;
+    size_t size;
+    minisim_status status = ms_catalogue_get_note(c, key, &value, &size, error);
+    if (!status && value)
+        status = take(d, value, size, error);
+    free(value);
+    return status;
+}
+
+minisim_status ms_distinct_write(const struct ms_distinct *d, struct ms_catalogue *c,
+                                 minisim_error *error) {
+    size_t size = 0, used = 0;
+    for (size_t i = 0; i < d->count; i++)
+        size += strlen(d->pairs[i]) + strlen(ms_distinct_other(d->pairs[i])) + 2;
+    char *value = malloc(size + 1);
+    if (!value)
+        return out_of_memory(error);
+    for (size_t i = 0; i < d->count; i++) {
+        size_t length = strlen(d->pairs[i]) + strlen(ms_distinct_other(d->pairs[i])) + 2;
+        memcpy(value + used, d->pairs[i], length);
+        used += length;
+    }
+    minisim_status status = ms_catalogue_set_note(c, key, value, size, error);
+    free(value);
+    return status;
+}
