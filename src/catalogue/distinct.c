@@ -2,6 +2,7 @@
 #include "catalogue/distinct.h"
 
 #include "base/error.h"
+#include "catalogue/known.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,5 +119,78 @@ minisim_status ms_distinct_write(const struct ms_distinct *d, struct ms_catalogu
     }
     minisim_status status = ms_catalogue_set_note(c, key, value, size, error);
     free(value);
+    return status;
+}
+
+/* ---- close pairs ---- */
+
+/* A judged pair by its records' ids. */
+struct judged {
+    uint64_t a, b;
+};
+
+static int compare_judged(const void *one, const void *other) {
+    const struct judged *x = one, *y = other;
+    return x->a != y->a ? (x->a < y->a ? -1 : 1) : (x->b > y->b) - (x->b < y->b);
+}
+
+/* Looks for the paths' records, the first among the rows; none is no error. */
+static minisim_status find_judged(const struct ms_known *rows, const struct ms_known *others,
+                                  const char *path, const char *other, struct judged *judged,
+                                  size_t *count, minisim_error *error) {
+    struct ms_record record;
+    uint64_t a, b;
+    bool found, both = false;
+    minisim_status status = ms_known_path(rows, path, &found, &a, &record, error);
+    if (!status && found)
+        status = ms_known_path(others, other, &both, &b, &record, error);
+    if (status || !both)
+        return status;
+    judged[(*count)++] = rows == others && a > b ? (struct judged){b, a} : (struct judged){a, b};
+    return MINISIM_OK;
+}
+
+/* All of them, sorted; *judged is to be freed. */
+static minisim_status find_all_judged(const struct ms_distinct *d, const struct ms_known *rows,
+                                      const struct ms_known *others, struct judged **judged,
+                                      size_t *count, minisim_error *error) {
+    minisim_status status = MINISIM_OK;
+    *judged = malloc((2 * d->count + 1) * sizeof **judged);
+    if (!*judged)
+        return out_of_memory(error);
+    for (size_t i = 0; !status && i < d->count; i++) {
+        const char *path = d->pairs[i], *other = ms_distinct_other(path);
+        status = find_judged(rows, others, path, other, *judged, count, error);
+        if (!status && rows != others)
+            status = find_judged(rows, others, other, path, *judged, count, error);
+    }
+    qsort(*judged, *count, sizeof **judged, compare_judged);
+    return status;
+}
+
+minisim_status ms_distinct_drop(const struct ms_distinct *d, const struct ms_catalogue *rows,
+                                const struct ms_catalogue *others, struct ms_close_pair *pairs,
+                                size_t *count, minisim_error *error) {
+    struct ms_known known = {.count = 0}, other_known = {.count = 0};
+    struct judged *judged = NULL;
+    size_t judged_count = 0, kept = 0;
+    if (d->count == 0)
+        return MINISIM_OK;
+    minisim_status status = ms_known_open(&known, rows, error);
+    if (!status && others)
+        status = ms_known_open(&other_known, others, error);
+    if (!status)
+        status = find_all_judged(d, &known, others ? &other_known : &known, &judged, &judged_count,
+                                 error);
+    for (size_t i = 0; !status && i < *count; i++) {
+        struct judged wanted = {pairs[i].a, pairs[i].b};
+        if (!bsearch(&wanted, judged, judged_count, sizeof wanted, compare_judged))
+            pairs[kept++] = pairs[i];
+    }
+    if (!status)
+        *count = kept;
+    free(judged);
+    ms_known_close(&known);
+    ms_known_close(&other_known);
     return status;
 }

@@ -5,7 +5,7 @@
 #ifndef MS_CATALOGUE_DISTINCT_H
 #define MS_CATALOGUE_DISTINCT_H
 
-#include "catalogue/catalogue.h"
+#include "catalogue/all_pairs.h"
 
 struct ms_distinct {
     char **pairs; /* [count], ascending: each its lesser path, NUL, the greater one, NUL */
@@ -26,5 +26,11 @@ minisim_status ms_distinct_read(struct ms_distinct *distinct, const struct ms_ca
 /* Notes them, instead of those of before; the caller commits. */
 minisim_status ms_distinct_write(const struct ms_distinct *distinct, struct ms_catalogue *catalogue,
                                  minisim_error *error);
+
+/* Drops those of some close pairs that are judged; `others` is NULL where both ids are of `rows`.
+ */
+minisim_status ms_distinct_drop(const struct ms_distinct *distinct, const struct ms_catalogue *rows,
+                                const struct ms_catalogue *others, struct ms_close_pair *pairs,
+                                size_t *count, minisim_error *error);
 
 #endif

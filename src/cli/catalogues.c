@@ -93,6 +93,11 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
     return size <= MS_PATH_MOST;
 }
 
+bool ms_is_below(const char *folder, const char *path) {
+    size_t length = strlen(folder);
+    return strncmp(folder, path, length) == 0 && (path[length] == '/' || strcmp(folder, "/") == 0);
+}
+
 bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,
                     void *user) {
     enum { AT_ONCE = 64 };

@@ -10,38 +10,42 @@
 /* A picture, or a row of another model (record.flags). */
 struct ms_group_member {
     uint64_t id;
-    bool against; /* it is one of the second catalogue */
+    bool against; /* of the second catalogue */
     bool kept;    /* the one to keep; with a second catalogue: all of that */
     char *path;
     struct ms_record record;
-    double distance; /* to the group's first kept one, which has 0; a product where that is asked */
+    double distance; /* to members[0], itself included; where products are asked for, the product */
 };
 
 struct ms_group {
-    struct ms_group_member *members; /* [count]: kept ones first, then by distance, then by id */
+    /* [count]: the one to keep or, with a second catalogue, the one of the first; then the others
+     * by distance, then by id */
+    struct ms_group_member *members;
     size_t count;
-    double largest; /* of the distances between any two; of products, the smallest. With a second
-                       catalogue: between the two sets */
+    double largest; /* distance of any two; of products, the smallest. With a second catalogue: of
+                       members[0] and any other */
 };
 
 struct ms_groups {
-    const char *catalogue, *against; /* paths; NULL: no second one; pictures: the cache's */
+    const char *catalogue, *against; /* paths; against NULL: no second one */
     const char *metric;              /* name */
     bool dot;                        /* values are products, and larger is closer */
     double limit;
     const char *limit_from;  /* who said so: "option", "catalogue" or "weights" */
-    const char *linkage;     /* name; NULL where a second catalogue is searched */
-    uint64_t compared;       /* records that were compared with each other */
-    struct ms_group *groups; /* [count], by the id of their first member */
+    const char *linkage;     /* name; NULL with a second catalogue */
+    uint64_t records;        /* that were compared, of the first catalogue */
+    struct ms_group *groups; /* [count], by their lowest ids */
     size_t count;
 };
 
 void ms_free_groups(struct ms_groups *groups);
 
-/* The writers: standard output, as the program's help says. */
+/* Writers onto standard output. */
 void ms_write_groups_text(const struct ms_groups *groups);
 void ms_write_groups_json(const struct ms_groups *groups);
-/* The paths of members that are not kept, one a line or ended by NUL. */
+
+/* The paths of members that need not be kept, one a line or ended by NUL. A file that changed since
+ * it was indexed, or whose kept one did, is not among them: this is said and noted. */
 void ms_write_removable(const struct ms_groups *groups, bool null_ended);
 
 #endif
