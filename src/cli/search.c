@@ -209,16 +209,8 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    double distance;
-    bool aimless = ms_limit_metric(&s->limit) == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, s->queries.n, &distance);
-    if (aimless || !ms_stored_put(s->kernels, &s->queries, at, vector)) {
-        ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine "
-                                    "distance"
-                                  : "it has a value beyond 65504, which f16 cannot hold");
-        ms_note(MS_EXIT_SOME_FAILED);
+    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
-    }
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
     s->queries.count++;
@@ -251,20 +243,12 @@ static void close_queries(struct search *s) {
 
 static void search_pictures(struct search *s) {
     struct ms_engine engine;
-    struct ms_origin origin;
-    minisim_error error;
     if (!ms_open_engine(&s->pictures, ms_count_sources(&s->sources), &engine))
         return;
-    enum ms_vector_type type = ms_catalogue_origin(s->catalogue)->type;
-    if (ms_find_origin(&s->pictures, &engine, type, &origin)) {
-        minisim_status status = ms_check_origin(ms_catalogue_origin(s->catalogue), &origin, &error);
-        if (status) {
-            fail(s, status, &error);
-        } else {
-            ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
-            if (!ms_interrupted())
-                search(s);
-        }
+    if (ms_fits_catalogue(s->path, s->catalogue, &s->pictures, &engine)) {
+        ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
+        if (!ms_interrupted())
+            search(s);
     }
     ms_close_engine(&engine);
 }
