@@ -209,6 +209,7 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
 $(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
 # This one records and spoils what a catalogue asks of its file.
+$(BUILD)/test_catalogue: $(BUILD)/tests/catalogue_support.o
 $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate64 posix_fallocate64 \
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
@@ -219,7 +220,8 @@ $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 # Fuzz targets: replayed over their files by `check`, and run by libFuzzer (`make fuzz`, then
 # build-fuzz/fuzz_picture tests/fuzz/corpus/hostile tests/pictures).
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_PARTS  = $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
+FUZZ_PARTS  = $(patsubst %,$(BUILD)/tests/%.o,support catalogue_support) \
+              $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
               $(BUILD)/libminisim.a
 $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_PARTS)
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
