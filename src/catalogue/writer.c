@@ -318,10 +318,11 @@ static bool fill_up(struct ms_catalogue *c, struct ms_segment *segment) {
     for (size_t i = 0; i < MS_COLUMNS; i++) {
         struct ms_bytes *column = &c->columns[i];
         size_t filler = (size_t)(ms_up_to(column->size, 64) - column->size);
-        uint8_t *bytes = extend(column, filler);
+        uint8_t *bytes =
+            filler > 0 ? extend(column, filler) : NULL; /* an empty one has no memory */
         if (filler > 0 && !bytes)
             return false;
-        if (filler > 0)
+        if (bytes)
             memset(bytes, 0, filler);
         segment->columns[i] = column->size;
     }
