@@ -247,6 +247,7 @@ static bool collect(struct ms_catalogue *c, const struct ms_record *record, cons
     memcpy(text + record->path_size, label, record->label_size);
     ms_encode_record(record, fixed);
     memcpy(vector, row->values, row->stride);
+    ms_stored_swap(row->type, vector, 1, row->stride);
     if (row->type == MS_I8)
         ms_store_f32(scale, row->scales[0]);
     ms_store_u32(norm, row->norms[0]);
