@@ -1,7 +1,7 @@
 /*
  * Milvus (2.2 to 2.6): files for its bulk import, {"rows":[...]}, in a folder. Its fields are id,
- * path, label and vector, all in each row. A server takes 16 GB a file and 1,024 files a job unless
- * it is told otherwise: a file ends when it has 1 GiB.
+ * path, label and vector, all in each row. A server of 2.2 takes 1 GB a file, a later one 16 GB, and
+ * 1,024 files a job unless it is told otherwise: a file ends when it has 512 MiB.
  */
 #include "export/formats.h"
 
@@ -13,7 +13,7 @@ static bool end(struct ms_export *x) {
 
 static bool row(struct ms_export *x, const struct ms_export_row *r) {
     char name[32];
-    if (!x->file || ftello(x->file) > (off_t)1 << 30) {
+    if (!x->file || ftello(x->file) > (off_t)1 << 29) {
         snprintf(name, sizeof name, "%llu.json", (unsigned long long)++x->files);
         if (!end(x) || !ms_export_file(x, name))
             return false;
