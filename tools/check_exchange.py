@@ -73,7 +73,7 @@ def check_names(tap, run, names):
     tap.check([unquoted(line) for line in lines] == names, "a list holds any name")
     export(run, "f32", "pgvector", "a")
     rows = run.read("a").decode().split("\n")
-    rows = [row.split("\t") for row in rows[rows.index("COPY minisim (id, path, label, embedding) FROM STDIN;") + 1:]]
+    rows = [row.split("\t") for row in rows[rows.index("COPY minisim_new (id, path, label, embedding) FROM STDIN;") + 1:]]
     rows = rows[:rows.index(["\\."])]
     written = [unquoted(row[1].replace("\\\\", "\\").encode()) for row in rows]
     tap.check(written == names and [row[0] for row in rows] == [uuid_of(name) for name in names],

@@ -66,6 +66,7 @@ async function pgvector() {
     const {vector} = require('@electric-sql/pglite-pgvector');
     const database = new PGlite({extensions: {vector}});
     await load(database);
+    await load(database); /* rows that are there are written over */
     const ask = async (operator) => {
         const found = [];
         for (const query of queries) {

@@ -1,6 +1,7 @@
 /*
  * PostgreSQL with pgvector: one file for psql -f, which makes the table where there is none,
- * removes what is gone, copies the rows in, and makes the index. All is one transaction.
+ * removes what is gone, copies the rows in, over those of the same id, and makes the index. All is
+ * one transaction.
  */
 #include "export/formats.h"
 
@@ -14,7 +15,8 @@ static bool begin(struct ms_export *x) {
             "BEGIN;\n"
             "CREATE EXTENSION IF NOT EXISTS vector;\n"
             "CREATE TABLE IF NOT EXISTS minisim (id uuid PRIMARY KEY, path text NOT NULL, label "
-            "text, embedding vector(%" PRIu32 ") NOT NULL);\n",
+            "text, embedding vector(%" PRIu32 ") NOT NULL);\n"
+            "CREATE TEMPORARY TABLE minisim_new (LIKE minisim) ON COMMIT DROP;\n",
             x->dimension);
     return true;
 }
@@ -35,7 +37,7 @@ static void write_text(FILE *file, const char *text) {
 
 static bool row(struct ms_export *x, const struct ms_export_row *r) {
     if (x->begun_rows++ == 0)
-        fputs("COPY minisim (id, path, label, embedding) FROM STDIN;\n", x->file);
+        fputs("COPY minisim_new (id, path, label, embedding) FROM STDIN;\n", x->file);
     fprintf(x->file, "%s\t", r->uuid);
     write_text(x->file, r->name);
     putc('\t', x->file);
@@ -55,7 +57,10 @@ static bool end(struct ms_export *x) {
                                                              : "ip";
     const char *index = "CREATE INDEX IF NOT EXISTS minisim_embedding ON minisim USING hnsw";
     if (x->begun_rows > 0)
-        fputs("\\.\n", x->file);
+        fputs("\\.\n"
+              "INSERT INTO minisim SELECT * FROM minisim_new ON CONFLICT (id) DO UPDATE SET path = "
+              "EXCLUDED.path, label = EXCLUDED.label, embedding = EXCLUDED.embedding;\n",
+              x->file);
     if (x->dimension <= MOST_INDEXED)
         fprintf(x->file, "%s (embedding vector_%s_ops);\n", index, operators);
     else if (x->dimension <= MOST_HALF_INDEXED)

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#include <string.h>
+
 enum { MOST_METADATA = 40000 };
 
 static const struct ms_request upsert = {"{\"vectors\":[", "]}", 1000, 2000000};
@@ -34,9 +36,9 @@ static bool row(struct ms_export *x, const struct ms_export_row *r) {
     ms_json_open(&json, NULL, '{');
     ms_json_text(&json, "id", r->uuid);
     ms_write_array(&json, "values", r->values, x->dimension);
-    long before = ftell(x->waiting);
+    long start = ftell(x->waiting) + (long)strlen(",\"metadata\":");
     ms_request_names(&json, "metadata", r);
-    long size = ftell(x->waiting) - before;
+    long size = ftell(x->waiting) - start;
     ms_json_close(&json, '}');
     if (is_zero(x, r->values))
         ms_fail(&x->error, MINISIM_BAD_ARGUMENT, "its vector is zero: Pinecone does not take it");
