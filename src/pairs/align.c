@@ -207,23 +207,38 @@ static double refine(struct ms_align_room *room, const struct ms_plane *a, const
 
 /* ---- judging ---- */
 
-/* Takes the mean over NARROW x NARROW cells from each. */
-static void keep_detail(struct ms_align_room *room, float *cells, size_t columns, size_t rows) {
+/* Cells without the mean of the NARROW cells around, along rows (step 1, in lines of `count`) or
+ * columns: cell k of line l is l * line + k * step. */
+static void keep_detail(const struct ms_grid *grid, size_t step, float *detail) {
     enum { REACH = NARROW / 2 };
-    for (size_t j = 0; j < rows; j++)
-        for (size_t i = 0; i < columns; i++) {
-            size_t top = j < REACH ? 0 : j - REACH, left = i < REACH ? 0 : i - REACH;
-            size_t bottom = j + REACH < rows ? j + REACH : rows - 1;
-            size_t right = i + REACH < columns ? i + REACH : columns - 1;
+    bool along_rows = step == 1;
+    size_t count = along_rows ? grid->columns : grid->rows;
+    size_t lines = along_rows ? grid->rows : grid->columns;
+    for (size_t l = 0; l < lines; l++) {
+        size_t begin = l * (along_rows ? grid->columns : 1);
+        for (size_t k = 0; k < count; k++) {
+            size_t from = k < REACH ? 0 : k - REACH, to = k + REACH < count ? k + REACH : count - 1;
             double sum = 0;
-            for (size_t y = top; y <= bottom; y++)
-                for (size_t x = left; x <= right; x++)
-                    sum += cells[y * columns + x];
-            room->mean[j * columns + i] =
-                (float)(sum / (double)((bottom - top + 1) * (right - left + 1)));
+            for (size_t i = from; i <= to; i++)
+                sum += grid->cells[begin + i * step];
+            size_t at = begin + k * step;
+            detail[at] = (float)(grid->cells[at] - sum / (double)(to - from + 1));
         }
-    for (size_t i = 0; i < columns * rows; i++)
-        cells[i] -= room->mean[i];
+    }
+}
+
+/*
+ * How well fine structure agrees along rows, or columns. Each alone, because pages of text share
+ * their lines: what tells them apart lies along the lines. Noise counts as something in common, so
+ * that where there is no structure nothing is missed.
+ */
+static double compare_detail(struct ms_align_room *room, const struct ms_grid *a,
+                             const struct ms_grid *b, size_t step) {
+    const double noise = 1; /* variance */
+    keep_detail(a, step, room->turned);
+    keep_detail(b, step, room->mean);
+    struct moments m = measure(room->turned, room->mean, a->columns * a->rows);
+    return (m.ab + noise) / sqrt((m.aa + noise) * (m.bb + noise));
 }
 
 /* A tone of `from`: the point of the curve before it, and how far behind that it lies. */
@@ -314,9 +329,9 @@ static void judge(struct ms_align_room *room, const struct ms_planes *a, const s
     keep_rest(room, room->b, room->a, n);
     double back = worst_part(room->mean, grid.columns, grid.rows) / (m.aa + 1);
     match->worst = sqrt(forth < back ? forth : back); /* clipping loses what the other way has */
-    keep_detail(room, room->a, grid.columns, grid.rows);
-    keep_detail(room, room->b, grid.columns, grid.rows);
-    match->detail = correlation(room->a, room->b, n);
+    double across = compare_detail(room, &grid, &theirs, 1);
+    double down = compare_detail(room, &grid, &theirs, grid.columns);
+    match->detail = across < down ? across : down;
     match->colour = compare_colour(room, a, b, match, &grid);
 }
 

@@ -27,7 +27,7 @@ struct ms_match {
     struct ms_window window;
     unsigned turn;
     bool flat;     /* one of them has too little in it to tell */
-    double detail; /* correlation of fine structure, -1 to 1 */
+    double detail; /* correlation of fine structure along rows or columns, the smaller: -1 to 1 */
     double worst;  /* the most that a small part differs, against how much the whole varies */
     double colour; /* correlation of colour, -1 to 1; 1 where one has none */
 };
