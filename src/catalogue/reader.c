@@ -235,6 +235,7 @@ static void recover_segment(const struct ms_catalogue *c, struct ms_commit *comm
         return;
     commit->generation++;
     commit->table = segment.columns[MS_TABLE] > 0 ? commit->end : commit->table;
+    commit->notes = segment.columns[MS_NOTES] > 0 ? commit->end : commit->notes;
     commit->end += segment.size;
     commit->segments++;
     commit->ids += segment.count;

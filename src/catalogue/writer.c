@@ -297,7 +297,7 @@ minisim_status ms_catalogue_remove(struct ms_catalogue *c, uint64_t id, minisim_
 }
 
 size_t ms_catalogue_waiting(const struct ms_catalogue *c) {
-    return (size_t)c->waiting + c->waiting_removed;
+    return (size_t)c->waiting + c->waiting_removed + (c->columns[MS_NOTES].size > 0);
 }
 
 /* ---- committing ---- */
@@ -378,6 +378,8 @@ static struct ms_commit commit_after(const struct ms_catalogue *c,
     next.removed += segment->removed;
     if (segment->columns[MS_TABLE] > 0)
         next.table = segment->offset;
+    if (segment->columns[MS_NOTES] > 0)
+        next.notes = segment->offset;
     return next;
 }
 
