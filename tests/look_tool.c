@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
         char *tab = strchr(line, '\t');
         struct ms_view *a = NULL, *b = NULL;
         enum ms_look look = MS_SIMILAR;
+        const char *failed;
         minisim_error error = {""};
         line[strcspn(line, "\n")] = '\0';
         if (!tab)
@@ -30,7 +31,7 @@ int main(int argc, char **argv) {
             status = ms_view_open(tab + 1, NULL, &b, &error);
         double begin = now();
         if (!status)
-            status = ms_view_compare(a, b, &look, &error);
+            status = ms_view_compare(a, b, &look, &failed, &error);
         printf("%s", status ? "error" : ms_look_names[look]);
         if (argc > 1)
             printf("\t%.0f", now() - begin);

@@ -324,8 +324,8 @@ static enum ms_look look_at(struct ms_align_room *room, const struct ms_planes *
     return is_alike(&match) ? MS_CROPPED : MS_SIMILAR;
 }
 
-static minisim_status compare(const struct ms_view *a, const struct ms_view *b, enum ms_look *look,
-                              const char **failed, minisim_error *error) {
+minisim_status ms_view_compare(const struct ms_view *a, const struct ms_view *b, enum ms_look *look,
+                               const char **failed, minisim_error *error) {
     *look = MS_SIMILAR;
     *failed = a->path;
     if (may_be_one(a, b)) {
@@ -342,12 +342,6 @@ static minisim_status compare(const struct ms_view *a, const struct ms_view *b, 
     return MINISIM_OK;
 }
 
-minisim_status ms_view_compare(const struct ms_view *a, const struct ms_view *b, enum ms_look *look,
-                               minisim_error *error) {
-    const char *failed;
-    return compare(a, b, look, &failed, error);
-}
-
 minisim_status ms_look(const char *a, const char *b, const minisim_context_options *limits,
                        enum ms_look *look, const char **failed, minisim_error *error) {
     struct ms_view *views[2] = {NULL, NULL};
@@ -358,7 +352,7 @@ minisim_status ms_look(const char *a, const char *b, const minisim_context_optio
         status = ms_view_open(b, limits, &views[1], error);
     }
     if (!status)
-        status = compare(views[0], views[1], look, &path, error);
+        status = ms_view_compare(views[0], views[1], look, &path, error);
     if (failed)
         *failed = path;
     ms_view_close(views[0]);

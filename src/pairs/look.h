@@ -48,9 +48,9 @@ minisim_status ms_view_open(const char *path, const minisim_context_options *lim
 void ms_view_close(struct ms_view *view);
 
 /* What one is of the other, the same in either order. Files that may be identical are read again:
- * so this can fail as opening does. MS_SIMILAR then. */
+ * so this can fail as opening does, and *failed is the path that *error is about. */
 minisim_status ms_view_compare(const struct ms_view *a, const struct ms_view *b, enum ms_look *look,
-                               minisim_error *error);
+                               const char **failed, minisim_error *error);
 
 /* All of it for one pair of files. *failed (may be NULL) becomes the one of the two paths that
  * *error is about. */
