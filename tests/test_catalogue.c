@@ -7,7 +7,7 @@
 #include "catalogue/state.h"
 
 #include "base/bytes.h"
-#include "base/crc.h"
+#include "catalogue_support.h"
 #include "support.h"
 
 #include <errno.h>
@@ -821,44 +821,6 @@ static void each_flipped_bit_is_named(void **state) {
     free(bytes);
 }
 
-static void mend(uint8_t *bytes, size_t size, size_t field) {
-    ms_store_u32(bytes + field, 0);
-    ms_store_u32(bytes + field, ms_crc32c(0, bytes, size));
-}
-
-/* Makes all checksums of a file right again that its sizes still lead to. */
-static void mend_all(uint8_t *file, size_t size) {
-    mend(file, MS_PAGE, 12);
-    mend(file + MS_PAGE, MS_PAGE, 4);
-    mend(file + 2 * MS_PAGE, MS_PAGE, 4);
-    for (size_t at = MS_SEGMENTS_BEGIN; at + MS_PAGE <= size; at += MS_PAGE) {
-        uint8_t *head = file + at;
-        uint64_t columns[MS_ALL_COLUMNS], begin, sums, n = 0;
-        bool small = true;
-        if (memcmp(head, "MSEG", 4) != 0)
-            continue;
-        for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
-            columns[i] = ms_load_u64(head + 64 + 8 * i);
-            small = small && columns[i] < size;
-        }
-        if (small && ms_segment_size(columns) <= size - at) {
-            struct ms_segment segment = {.offset = at};
-            memcpy(segment.columns, columns, sizeof columns);
-            sums = ms_checksums_before(columns, MS_ALL_COLUMNS);
-            for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
-                begin = ms_column_begin(&segment, i);
-                for (uint64_t k = 0; k < columns[i]; k += MS_CHECKED, n++) {
-                    uint64_t part = columns[i] - k < MS_CHECKED ? columns[i] - k : MS_CHECKED;
-                    ms_store_u32(head + MS_SEGMENT_HEADER + 4 * n,
-                                 ms_crc32c(0, head + begin + k, part));
-                }
-            }
-            ms_store_u32(head + 40, ms_crc32c(0, head + MS_SEGMENT_HEADER, 4 * sums));
-        }
-        mend(head, MS_SEGMENT_HEADER, 4);
-    }
-}
-
 /* Whoever makes such a file can make its checksums, too. */
 static void hostile_files(void **state) {
     (void)state;
@@ -883,7 +845,7 @@ static void hostile_files(void **state) {
             else
                 ms_store_u32(changed + at, ms_load_u32(changed + at) + next_random(&seed) % 5 - 2);
         }
-        mend_all(changed, size);
+        mend_catalogue(changed, size);
         size_t left = next_random(&seed) % 8 ? size : next_random(&seed) % size;
         assert_int_equal(__real_ftruncate64(file, (off_t)left), 0);
         assert_int_equal(__real_pwrite64(file, changed, left, 0), left);

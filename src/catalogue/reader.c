@@ -461,6 +461,7 @@ minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, s
     rows->count = count;
     status = read_from_column(c, &place, MS_VECTORS, place.row * rows->stride, rows->values,
                               count * rows->stride, error);
+    ms_stored_swap(rows->type, rows->values, status ? 0 : count, rows->stride);
     if (!status && rows->type == MS_I8)
         status =
             read_from_column(c, &place, MS_SCALES, place.row * 4, rows->scales, count * 4, error);
