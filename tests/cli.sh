@@ -687,7 +687,7 @@ selftest() {
 
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
-    pictures='--threads --preprocessed --roi --no-orientation --background
+    pictures='--threads --preprocessed --roi --no-orientation --background --decoder
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
     for verb in embed compare classify info bench trace selftest; do
         case $verb in
@@ -698,7 +698,7 @@ help() {
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
         selftest) options='--format --json' ;;
-        trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
+        trace) options="$shared --preprocessed --roi --no-orientation --background --decoder --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
         cp "$out" help

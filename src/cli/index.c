@@ -11,9 +11,9 @@
 #include "cli/arrays.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
+#include "cli/decoder.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
-#include "net/batch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -345,25 +345,25 @@ static bool is_done(void *user, const char *name, void *detail) {
 }
 
 /* true: a picture of the same content has its vector. */
-static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, uint32_t height) {
+static bool see(void *user, const uint8_t content[32], uint32_t width, uint32_t height) {
     struct detail *d = user;
     struct index *x = d->index;
     struct ms_record record;
     minisim_error error;
-    ms_sha256_of(bytes, size, d->record.content);
-    d->record.width = width;
-    d->record.height = height;
+    memcpy(d->record.content, content, sizeof d->record.content);
     pthread_mutex_lock(&x->lock);
     /* Should this fail, adding the picture will, too, and says it. */
-    (void)ms_known_content(&x->known, d->record.content, &d->has_copy, &d->copy, &record, &error);
+    (void)ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
     pthread_mutex_unlock(&x->lock);
+    d->record.width = d->has_copy ? record.width : width;
+    d->record.height = d->has_copy ? record.height : height;
     return d->has_copy;
 }
 
 static minisim_status embed(void *user, minisim_context *context, const minisim_input *input,
                             void *detail, float *embedding) {
-    (void)user;
-    return ms_embed_seen(context, input->path, input->region, see, detail, embedding);
+    struct index *x = user;
+    return ms_embed_path(&x->pictures, context, input->path, see, detail, embedding);
 }
 
 /* What a picture is to the one of the same content: when that is gone, it was moved. */
