@@ -122,6 +122,99 @@ rows() {
     [ "$("$minisim" list f16.msc | wc -l)" = 9 ]
 }
 
+# shown WORDS...: what list says of labels, "name=label" in its order.
+shown() {
+    "$minisim" list c.msc | sed "s|^$PWD/p/||; s/\.ppm\t/=/; s/\.ppm$/=/" | tr '\n' ' ' >labels
+    [ "$(cat labels)" = "$* " ] || { cat labels; return 1; }
+}
+
+labelled() {
+    pictures p 1 5
+    printf 'red\tp/1.ppm\n"two words"\tp/2.ppm\nred\tp/9.ppm\n' >bad
+    printf 'red\tp/1.ppm\n"two words\\tp/2.ppm"\nred\tp/9.ppm\nred\tp/8.ppm\n' >list
+    expect 1 "$minisim" index --labels bad c.msc p
+    grep -q '^minisim: bad: name 2 opens with a quote' "$err"
+    rm -f c.msc
+    indexed '5 records, 5 new' --labels list c.msc p
+    grep -q "^minisim: $PWD/p/8.ppm: it has a label and was not met (2 in all)$" "$err"
+    shown 1=red '2=two words' 3= 4= 5=
+    # It stays through runs without labels, changes of the picture, moves and merges.
+    indexed '5 records, 5 unchanged' c.msc p
+    picture p/1.ppm 11
+    touch -d 2020-01-02 p/1.ppm
+    mv p/2.ppm p/two.ppm
+    indexed '5 records, 1 changed, 1 moved, 3 unchanged' c.msc p
+    shown 3= 4= 5= 1=red 'two=two words'
+    expect 0 "$minisim" merge d.msc c.msc
+    mv d.msc c.msc
+    # Another label is a new record with the old vector: the picture is not read.
+    printf 'blue\tp/1.ppm\n\tp/two.ppm\nblue\tp/3.ppm\n' >list
+    chmod 000 p/1.ppm
+    expect 0 $as_nobody "$minisim" index --labels list other.msc p/3.ppm
+    expect 0 "$minisim" index --labels - c.msc p <list
+    grep -qx 'c.msc: 5 records, 3 relabelled, 2 unchanged' "$out"
+    chmod 644 p/1.ppm
+    shown 4= 5= 1=blue 3=blue two=
+    indexed '5 records, 5 unchanged' --labels list c.msc p
+    expect 0 "$minisim" verify --recompute 5 c.msc
+    grep -q '^5 computed again' "$out"
+    # What carries the label, what is without.
+    expect 0 "$minisim" list --label blue c.msc
+    cmp "$out" <(printf '%s\n' "$PWD/p/1.ppm" "$PWD/p/3.ppm")
+    [ "$("$minisim" list --label '' -0 c.msc | tr -cd '\0' | wc -c)" = 3 ]
+    expect 0 "$minisim" search c.msc --label blue -k 9 p/4.ppm
+    lines 3 "$out"
+    refute grep -q 'p/[45two]*.ppm$' <(tail -n +2 "$out")
+    expect 0 "$minisim" search c.msc --label blue --json -k 1 p/4.ppm
+    grep -q '"label":{"text":"blue"},"id":' "$out"
+    expect 1 "$minisim" search c.msc --label green p/4.ppm
+    grep -q 'no record has this label' "$err"
+    # By folders; a list that contradicts itself.
+    mkdir p/red
+    mv p/5.ppm p/4.ppm p/red
+    indexed '5 records, 2 moved, 3 relabelled' --label-by folder c.msc p
+    shown 1=p 3=p red/4=red red/5=red two=p
+    printf 'a\tp/1.ppm\nb\t./p/../p/1.ppm\n' >list
+    expect 1 "$minisim" index --labels list c.msc p
+    grep -q "p/1.ppm: it stands twice" "$err"
+    echo p/1.ppm >list
+    expect 1 "$minisim" index --labels list c.msc p
+    expect 2 "$minisim" index --labels list --label-by folder c.msc p
+    expect 2 "$minisim" index --labels - --files-from - c.msc
+    # Rows of another model, by their ids; NULs end lines.
+    expect 0 "$minisim" embed --format npy -o v.npy --ids-out ids p
+    printf 'x\tp/1.ppm\0y z\tp/3.ppm\0' >list
+    tr '\n' '\0' <ids >ids0
+    expect 0 "$minisim" index -0 --vectors v.npy --ids ids0 --labels list v.msc
+    [ "$("$minisim" list --label 'y z' v.msc)" = p/3.ppm ]
+    printf 'y z\tp/1.ppm\n' >list
+    expect 0 "$minisim" index --vectors v.npy --ids ids --labels list v.msc
+    grep -qx 'v.msc: 5 records, 1 relabelled, 4 unchanged' "$out"
+    [ "$("$minisim" list --label 'y z' v.msc | wc -l)" = 2 ]
+}
+
+by_id() {
+    pictures p 1 9
+    for type in f32 f16 i8; do
+        expect 0 "$minisim" index $type.msc --type $type p
+        expect 0 "$minisim" search $type.msc -k 3 p/4.ppm
+        cp "$out" wanted
+        expect 0 "$minisim" search $type.msc -k 3 --id 3
+        tail -n +2 "$out" | cmp - <(tail -n +2 wanted)
+        grep -qx "# cosine distance to $PWD/p/4.ppm (smaller is closer)" "$out"
+        expect 0 "$minisim" search $type.msc -k 9 --exclude-self --id 3
+        lines 9 "$out"
+        refute grep -q "	$PWD/p/4.ppm" "$out"
+    done
+    expect 0 "$minisim" remove f16.msc p/4.ppm
+    for id in 3 9; do
+        expect 1 "$minisim" search f16.msc --id $id
+        grep -qx "minisim: f16.msc: there is no record $id" "$err"
+    done
+    expect 2 "$minisim" search f16.msc --id 3 p/1.ppm
+    expect 2 "$minisim" search f16.msc --id x
+}
+
 strange_names() {
     mkdir p
     i=0
@@ -278,6 +371,8 @@ check 'index: new, changed, copied, moved, hard links' updates
 check 'index: what is missing, and what only seems so' missing
 check 'search finds what compare finds' found
 check 'index and search: vectors of another model' rows
+check 'labels: of a list, of folders; list and search by them' labelled
+check 'search for a record that is there' by_id
 check 'names with newlines, quotes, bytes that are no UTF-8' strange_names
 check 'a second writer is refused, readers are not' one_writer
 check 'compact, info, verify --recompute' compacted
