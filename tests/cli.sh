@@ -691,7 +691,7 @@ help() {
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
     for verb in embed compare classify info bench trace selftest; do
         case $verb in
-        embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
+        embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize --stream" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
                           --format --json" ;;
         classify) options="$shared $pictures -k, --top --labels --format --json" ;;
