@@ -1013,6 +1013,8 @@ waiting() {
     stop $!
     "$minisim" embed -o rows - <>fifo &
     stop $!
+    "$minisim" trace --against fifo 1.ppm &
+    stop $!
 }
 
 interrupted() {

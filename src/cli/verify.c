@@ -130,7 +130,7 @@ static void recompute(struct verification *v) {
         !ms_stored_open(&v->made, ours->type, ours->dimension, 1)) {
         ms_out_of_memory();
     } else if (ms_find_origin(&v->pictures, &v->engine, ours->type, &origin)) {
-        minisim_status status = ms_check_origin(ours, &origin, &error);
+        minisim_status status = ms_check_reading(ours, &origin, &error);
         if (status)
             ms_catalogue_failed(v->path, status, &error);
         else if (ms_each_record(v->path, v->catalogue, recompute_one, v))
