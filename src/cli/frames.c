@@ -278,13 +278,12 @@ minisim_status ms_frames_next(struct ms_frames *f, const uint8_t **bytes, size_t
         if (follow(&f->frame, &come) == LOST)
             return refuse_rest(f, error);
         whole = f->frame.ends && f->frame.at <= f->dropped + f->size;
-        too_large = too_large || f->frame.at > f->most ||
-                    (!f->frame.ends && f->dropped + f->size > f->most);
+        too_large = too_large || f->frame.at > f->most;
         if (too_large)
             pass_over(f);
     } while (!whole && read_more(f, &status, error));
     f->given = whole ? (size_t)(f->frame.at - f->dropped) : f->size;
-    if (status || too_large)
+    if (status || too_large || f->given > f->most)
         return status ? status : refuse_size(f, error);
     *bytes = f->given > 0 ? f->bytes : NULL;
     *size = f->given;

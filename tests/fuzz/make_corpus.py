@@ -323,6 +323,7 @@ def streams():
     yield "slow", b"\xff" + jpeg + jpeg + small + small
     yield "beyond", b"\x08" + b"P5 200 1 255\n" + b"P" * 200 + jpeg + b"P5 1 1 1\nxP6 16777216 16777216 65535\n"
     yield "cut-jpeg", b"\x87" + jpeg[:-3] + jpeg + jpeg[:40]
+    yield "cut-at-limit", b"\0" + b"\xff\xd8\xff\xda\0\2" + b"x" * 94 + jpeg
     yield "cut-png", b"\x87" + small[:30]
     yield "lost-jpeg", b"\x80" + jpeg + jpeg[:2] + b"\xff\xe0\0\1" + jpeg
     yield "lost-png", b"\x80" + small[:8] + b"\0\0\0\0\1\2\3\4" + small
