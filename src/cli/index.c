@@ -4,11 +4,11 @@
  * content that is known has its vector already, another is embedded; and in order again it becomes
  * a record. At the end comes what was not met.
  */
+#include "cli/index.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "catalogue/known.h"
-#include "cli/arrays.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/decoder.h"
@@ -29,12 +29,8 @@ static const struct ms_option index_options[] = {
      "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
     {MS_OPTION_PRUNE, "prune", 0, NULL,
      "remove pictures that are gone; those of a folder\nor drive that is not there stay"},
-    {MS_OPTION_VECTORS, "vectors", 0, "FILE",
-     "take the rows of a NumPy file (.npy), which\nanother model made, instead of pictures"},
-    {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
     {MS_OPTION_LABELS, "labels", 0, "FILE",
-     "give pictures the labels of a list: a label, a\ntab and a PATH (or id) a line; - is standard "
-     "input"},
+     "give pictures the labels of a list: a label, a\ntab and a PATH a line; - is standard input"},
     {MS_OPTION_LABEL_BY, "label-by", 0, "WHAT", "folder: label pictures by the folder they lie in"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
@@ -51,8 +47,7 @@ const struct ms_verb ms_verb_index = {
     "another.\n"
     "\n"
     "  minisim index shop.msc Pictures/\n"
-    "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -\n"
-    "  minisim index texts.msc --vectors texts.npy --ids texts.txt",
+    "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -",
     {index_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_index};
 
@@ -85,7 +80,7 @@ struct index {
     struct ms_sources sources;
     int type, json; /* type: -1 not said */
     bool prune;
-    const char *path, *vectors_path, *ids_path, *labels_path;
+    const char *path, *labels_path;
     struct ms_labels labels;
     struct ms_catalogue *catalogue;
     pthread_mutex_t lock; /* of the catalogue and what is known of it */
@@ -122,12 +117,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_choice(option, value, ms_vector_type_names, &x->type);
     case MS_OPTION_PRUNE:
         return x->prune = true;
-    case MS_OPTION_VECTORS:
-        x->vectors_path = value;
-        return true;
-    case MS_OPTION_IDS:
-        x->ids_path = value;
-        return true;
     case MS_OPTION_LABELS:
         x->labels_path = value;
         return true;
@@ -140,15 +129,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     }
 }
 
-/* What else than a picture may be read from there. */
-static bool check_input(const struct index *x) {
-    const char *names[] = {x->vectors_path, x->ids_path, x->labels_path, x->sources.files_from};
-    int count = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        count += names[i] && strcmp(names[i], "-") == 0;
-    return count <= 1 || ms_refuse_usage("standard input (-) can be read only once");
-}
-
 static bool check(struct index *x) {
     struct ms_sources *sources = &x->sources;
     if (sources->count == 0)
@@ -156,19 +136,14 @@ static bool check(struct index *x) {
     x->path = sources->names[0];
     sources->names++;
     sources->count--;
-    const char *list = x->vectors_path ? x->ids_path : x->labels_path;
-    if (!ms_check_source_options(sources, x->vectors_path ? "ids" : "labels", list) ||
-        !check_input(x))
+    if (!ms_check_source_options(sources, "labels", x->labels_path))
         return false;
-    if (x->labels.by_folder && (x->labels_path || x->vectors_path))
-        return ms_refuse_usage("--label-by folder does nothing with --%s",
-                               x->labels_path ? "labels" : "vectors");
-    if (!x->vectors_path != !x->ids_path)
-        return ms_refuse_usage("--vectors FILE and --ids FILE go together");
-    bool pictures = sources->count > 0 || sources->files_from;
-    if (x->vectors_path && pictures)
-        return ms_refuse_usage("index takes pictures or --vectors, not both");
-    if (!x->vectors_path && !pictures)
+    if (x->labels_path && sources->files_from && strcmp(x->labels_path, "-") == 0 &&
+        strcmp(sources->files_from, "-") == 0)
+        return ms_refuse_usage("standard input (-) can be read only once");
+    if (x->labels_path && x->labels.by_folder)
+        return ms_refuse_usage("--labels and --label-by contradict each other");
+    if (sources->count == 0 && !sources->files_from)
         return ms_refuse_usage("index needs at least one PATH; see minisim index --help");
     for (size_t i = 0; i < sources->count; i++)
         if (strcmp(sources->names[i], "-") == 0)
@@ -206,20 +181,10 @@ static bool commit(struct index *x) {
     return true;
 }
 
-/* Of a new catalogue. */
-static enum ms_vector_type wanted_type(const struct index *x) {
-    return x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type;
-}
-
 static bool open_catalogue(struct index *x, struct ms_origin *origin) {
     minisim_error error;
-    struct ms_catalogue *old;
-    /* An old catalogue has its type; only --type may contradict it. */
-    if (x->type < 0 && ms_catalogue_open(x->path, &old, &error) == MINISIM_OK) {
-        origin->type = ms_catalogue_origin(old)->type;
-        ms_catalogue_close(old);
-    }
-    minisim_status status = ms_catalogue_open_writer(x->path, origin, &x->catalogue, &error);
+    minisim_status status =
+        ms_open_catalogue_writer(x->path, x->type, origin, &x->catalogue, &error);
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
@@ -240,11 +205,6 @@ static void close_catalogue(struct index *x) {
 
 static bool is_met(const struct index *x, uint64_t id) {
     return x->met[id / 8] >> id % 8 & 1;
-}
-
-static bool is_below(const char *root, const char *path) {
-    size_t length = strlen(root);
-    return strncmp(root, path, length) == 0 && (path[length] == '/' || strcmp(root, "/") == 0);
 }
 
 /* Known pictures on that device are there. */
@@ -276,7 +236,7 @@ static bool meet(struct index *x, uint64_t id, const struct ms_record *record, c
         return true;
     x->met[id / 8] |= (uint8_t)(1 << id % 8);
     for (size_t i = 0; i < x->sources.count; i++)
-        if (x->roots[i] && is_below(x->roots[i], path) && !note_place(x, i, record->device))
+        if (x->roots[i] && ms_is_below(x->roots[i], path) && !note_place(x, i, record->device))
             return false;
     return true;
 }
@@ -540,7 +500,7 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
         return false;
     bool below = false, walked = false;
     for (size_t i = 0; i < x->sources.count; i++)
-        if (x->roots[i] && is_below(x->roots[i], path)) {
+        if (x->roots[i] && ms_is_below(x->roots[i], path)) {
             below = true;
             walked = walked || has_place(x, i, record->device);
         }
@@ -598,23 +558,22 @@ static void report(const struct index *x) {
     putchar('\n');
 }
 
-static void index_pictures(struct index *x, const struct ms_engine *engine) {
+/* All of it, to the last commit. */
+static bool update(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
     struct ms_origin origin;
     x->sources.known = &known;
-    if (!ms_find_origin(&x->pictures, engine, wanted_type(x), &origin) ||
-        !open_catalogue(x, &origin))
-        return;
-    if (find_roots(x)) {
-        ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
-        if (!ms_interrupted() && !x->failed)
-            find_missing(x);
-        /* What is done is kept, whatever ended it. */
-        if (!x->failed && commit(x))
-            report(x);
-        if (!x->failed && !ms_interrupted() && !x->sources.quiet)
-            ms_labels_report(&x->labels);
-    }
+    if (!ms_find_origin(&x->pictures, engine, MS_F16, &origin) || !open_catalogue(x, &origin) ||
+        !find_roots(x))
+        return false;
+    ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
+    if (!ms_interrupted() && !x->failed)
+        find_missing(x);
+    /* What is done is kept, whatever ended it. */
+    return !x->failed && commit(x);
+}
+
+static void forget_met(struct index *x) {
     for (size_t i = 0; x->roots && i < x->sources.count; i++)
         free(x->roots[i]);
     free(x->roots);
@@ -622,62 +581,40 @@ static void index_pictures(struct index *x, const struct ms_engine *engine) {
     free(x->places);
 }
 
-/* One row of another model. */
-static bool add_row(struct index *x, const char *name, const float *vector, size_t columns) {
-    struct detail d = {.record = {.flags = MS_RECORD_NO_FILE}};
-    struct finding found = {.as = NEW};
-    struct ms_sha256 hash;
-    minisim_error error;
-    ms_sha256_start(&hash);
-    ms_sha256_add_floats(&hash, vector, columns);
-    ms_sha256_digest(&hash, d.record.content);
-    snprintf(d.path, sizeof d.path, "%s", name);
-    minisim_status status =
-        ms_known_path(&x->known, d.path, &found.replaces, &found.old, &found.record, &error);
-    if (status)
-        return fail(x, status, &error);
-    if (found.replaces) {
-        found.as = CHANGED;
-        if (!compare_old(x, &d, &found))
-            return false;
+static void index_pictures(struct index *x, const struct ms_engine *engine) {
+    if (update(x, engine)) {
+        report(x);
+        if (!x->sources.quiet && !ms_interrupted())
+            ms_labels_report(&x->labels);
     }
-    if (!found.done && !replace(x, &d, &found, vector))
-        return false;
-    x->counts[found.as]++;
-    x->pending++;
-    if (ms_catalogue_waiting(x->catalogue) == 0)
-        count_committed(x);
+    forget_met(x);
+}
+
+/* The records that were met or added. */
+static bool list_met(struct index *x, uint64_t **ids, size_t *count) {
+    uint64_t all = ms_catalogue_ids(x->catalogue);
+    *ids = malloc(((size_t)ms_catalogue_count(x->catalogue) + 1) * sizeof **ids);
+    if (!*ids)
+        return out_of_memory(x);
+    for (uint64_t id = 0; id < all; id++)
+        if (!ms_catalogue_is_removed(x->catalogue, id) && (id >= x->old_ids || is_met(x, id)))
+            (*ids)[(*count)++] = id;
     return true;
 }
 
-static void add_rows(struct index *x, const struct ms_array *array) {
-    size_t columns = array->vectors.columns;
-    ms_progress_start_rows(x->sources.progress, array->vectors.rows);
-    for (size_t i = 0; i < array->vectors.rows && !ms_interrupted(); i++)
-        if (!add_row(x, array->names[i], array->vectors.values + i * columns, columns)) {
-            ms_complain(x->vectors_path, "row %zu (counted from 0) was not added", i);
-            break;
-        }
-    ms_progress_end();
-    if (!x->failed && commit(x))
-        report(x);
-    if (!x->failed && !ms_interrupted() && !x->sources.quiet)
-        ms_labels_report(&x->labels);
-}
-
-static void index_vectors(struct index *x) {
-    struct ms_array array;
-    if (!ms_read_array(x->vectors_path, x->ids_path, x->sources.null_ended, &array))
-        return;
-    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns,
-                               .type = wanted_type(x)};
-    if (array.vectors.columns > MS_DIMENSION_MOST) {
-        ms_complain(x->vectors_path, "its rows have more than %d values", MS_DIMENSION_MOST);
-        ms_note(MS_EXIT_SOME_FAILED);
-    } else if (open_catalogue(x, &origin)) {
-        add_rows(x, &array);
-    }
-    ms_free_array(&array);
+bool ms_update_catalogue(const char *path, const struct ms_sources *sources,
+                         const struct ms_picture_settings *pictures, const struct ms_engine *engine,
+                         uint64_t **ids, size_t *count) {
+    struct index x = {
+        .pictures = *pictures, .sources = *sources, .type = -1, .prune = true, .path = path};
+    *ids = NULL;
+    *count = 0;
+    pthread_mutex_init(&x.lock, NULL);
+    bool good = update(&x, engine) && !ms_interrupted() && list_met(&x, ids, count);
+    forget_met(&x);
+    close_catalogue(&x);
+    pthread_mutex_destroy(&x.lock);
+    return good;
 }
 
 void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
@@ -687,11 +624,8 @@ void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
         return;
     pthread_mutex_init(&x.lock, NULL);
     if (ms_parse_options(verb, argc, argv, take_option, &x, &x.sources.count) && check(&x) &&
-        (!x.labels_path ||
-         ms_labels_read(&x.labels, x.labels_path, x.sources.null_ended, !x.vectors_path))) {
-        if (x.vectors_path) {
-            index_vectors(&x);
-        } else if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
+        (!x.labels_path || ms_labels_read(&x.labels, x.labels_path, x.sources.null_ended, true))) {
+        if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
             index_pictures(&x, &engine);
             ms_close_engine(&engine);
         }
