@@ -34,7 +34,9 @@ static void rank(const struct pass *pass, uint64_t id, struct ms_top *tops) {
     const struct ms_search *search = pass->search;
     bool dot = search->metric == MINISIM_DOT;
     for (size_t r = 0; r < pass->rows.count; r++) {
-        if (ms_catalogue_is_removed(pass->catalogue, id + r))
+        const uint8_t *among = search->among;
+        if (ms_catalogue_is_removed(pass->catalogue, id + r) ||
+            (among && !(among[(id + r) / 8] >> (id + r) % 8 & 1)))
             continue;
         for (size_t q = 0; q < search->queries->count; q++) {
             double distance = pass->distances[q * pass->rows.count + r];

@@ -42,7 +42,7 @@ minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_or
     return ms_catalogue_open_writer(path, origin, catalogue, error);
 }
 
-/* Lines for people, of what enters the embedding id. */
+/* Lines for people, of what enters the embedding id, and of how pictures are read. */
 static void describe(const struct ms_picture_settings *settings, const minisim_model *model,
                      const minisim_model_info *info, struct ms_origin *origin) {
     struct ms_preprocessing how;
@@ -56,9 +56,21 @@ static void describe(const struct ms_picture_settings *settings, const minisim_m
                           "numerics: %d\ninput: %u\ngeometry: %s%s\nresample: %s\n",
                           MINISIM_NUMERICS, (unsigned)info->input_size,
                           ms_geometry_name(how.geometry), detail, ms_resample_name(how.resample));
+    const minisim_region *roi = ms_region_of(settings);
+    size_t room = sizeof origin->text;
+    /* What is not usual of how pictures are read: see ms_check_reading. */
+    if (roi)
+        length += snprintf(origin->text + length, room - (size_t)length, "roi: %u,%u,%u,%u\n",
+                           (unsigned)roi->x, (unsigned)roi->y, (unsigned)roi->width,
+                           (unsigned)roi->height);
+    if (settings->context.ignore_orientation)
+        length += snprintf(origin->text + length, room - (size_t)length, "orientation: ignored\n");
+    if (settings->context.background_set && settings->context.background != 0xffffff)
+        length += snprintf(origin->text + length, room - (size_t)length, "background: %06x\n",
+                           (unsigned)settings->context.background);
     const char *key, *value;
     for (size_t i = 0; minisim_model_fact(model, i, &key, &value), key; i++) {
-        size_t left = sizeof origin->text - (size_t)length;
+        size_t left = room - (size_t)length;
         bool tells = strcmp(key, "source") == 0 || strcmp(key, "date") == 0;
         if (tells && strlen(key) + strlen(value) + 4 < left)
             length += snprintf(origin->text + length, left, "%s: %s\n", key, value);
