@@ -31,9 +31,8 @@ const struct ms_verb ms_verb_check = {
     "tell whether pictures are new to a catalogue, or duplicates",
     "Tells of each picture whether the catalogue (.msc, see minisim index) has one that is\n"
     "nearly the same, in one line: new or duplicate, the picture, the distance to the\n"
-    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is 0 "
-    "where every picture was\n"
-    "read and is new, 11 where one is a duplicate.\n"
+    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is\n"
+    "0 where every picture was read and is new, 11 where one is a duplicate.\n"
     "\n"
     "  minisim check shop.msc upload.jpg && minisim index shop.msc upload.jpg",
     {check_options, ms_source_options, ms_network_options, ms_picture_options},
