@@ -187,8 +187,8 @@ static minisim_status judge(const struct check *c, const char *name, struct verd
                             minisim_error *error) {
     enum { LOOKED_AT = 16 };
     bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
-    struct ms_search search = {c->kernels, ms_limit_metric(&c->limit), &c->query,
-                               dot ? -INFINITY : INFINITY, NULL};
+    struct ms_search search = {
+        c->kernels, ms_limit_metric(&c->limit), &c->query, dot ? -INFINITY : INFINITY, NULL, 0};
     struct ms_hit hits[LOOKED_AT];
     struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
     *v = (struct verdict){.look = MS_LOOKS};
