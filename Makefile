@@ -48,7 +48,7 @@ OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c) src/picture/jpeg
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
-LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c,$(LIBRARY))
+LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c src/kernels/%vnni.c,$(LIBRARY))
 endif
 ifeq ($(filter aarch64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%neon.c,$(LIBRARY))
@@ -99,12 +99,15 @@ endif
 
 $(BUILD)/src/kernels/avx2.o: FLAGS += -O2 -mavx2 -mfma -mpclmul
 $(BUILD)/src/kernels/avx512.o: FLAGS += -O2 -ftree-vectorize -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mpclmul
-$(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma
+$(BUILD)/src/kernels/distance_avx2.o: FLAGS += -O2 -mavx2 -mfma -mf16c
 $(BUILD)/src/kernels/distance_avx512.o: FLAGS += -O2 -mavx512f -mavx512dq -mavx512vl -mfma
+$(BUILD)/src/kernels/products_avx2.o: FLAGS += -O2 -mavx2
+$(BUILD)/src/kernels/products_vnni.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512vnni
 # -frename-registers: without, sums are copied from register to register.
 $(BUILD)/src/kernels/neon.o: FLAGS += -O2 $(call has_flag,-frename-registers)
 $(BUILD)/src/kernels/vfpv4.o: FLAGS += -O2 -mfpu=vfpv4-d16
-$(BUILD)/src/kernels/distance_neon.o $(BUILD)/src/kernels/distance_reference.o: FLAGS += -O3
+$(BUILD)/src/kernels/distance_neon.o $(BUILD)/src/kernels/products_neon.o \
+    $(BUILD)/src/kernels/distance_reference.o: FLAGS += -O3
 $(BUILD)/src/kernels/resize_avx2.o: FLAGS += -O3 -mavx2
 $(BUILD)/src/kernels/resize_avx512.o: FLAGS += -O3 -mavx512f -mavx512bw -mavx512vl
 $(BUILD)/src/kernels/resize_neon.o: FLAGS += -O3
@@ -210,6 +213,7 @@ $(BUILD)/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/support.o $(call objects
 $(BUILD)/test_allocations: LIBS += $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
 # This one records and spoils what a catalogue asks of its file.
+$(BUILD)/test_catalogue: $(BUILD)/tests/catalogue_support.o
 $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate64 posix_fallocate64 \
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
@@ -220,7 +224,8 @@ $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 # Fuzz targets: replayed over their files by `check`, and run by libFuzzer (`make fuzz`, then
 # build-fuzz/fuzz_picture tests/fuzz/corpus/hostile tests/pictures).
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_PARTS  = $(BUILD)/tests/support.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
+FUZZ_PARTS  = $(patsubst %,$(BUILD)/tests/%.o,support catalogue_support) \
+              $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
               $(BUILD)/libminisim.a
 $(BUILD)/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_PARTS)
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)

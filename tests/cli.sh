@@ -527,6 +527,9 @@ info() {
     expect 0 "$minisim" info
     grep -q '^  each thread  *[0-9,]* bytes' "$out"
     grep -q '^  embedding id  *[0-9a-f]\{64\}$' "$out"
+    expect 0 "$minisim" info "$root/weights/minisim-default.msw"
+    grep -q '^  strict-cosine  *0\.[0-9]*  (one unrelated pair in a million is closer)$' "$out"
+    refute grep '^  [^dsu].* is closer' "$out"
     expect 0 "$minisim" info --json "$MINISIM_WEIGHTS"
     lines 1 "$out"
     grep -q '"each_thread":[1-9].*"picture_at_most":2147483648.*"kernels":"' "$out"

@@ -2,10 +2,12 @@
  * catalogue: what is committed stays, whatever happens to the rest. The linker hands each change of
  * a file to the calls here (--wrap, in the Makefile), which record it, or let it fail.
  */
+#include "catalogue/compact.h"
+#include "catalogue/distinct.h"
 #include "catalogue/state.h"
 
 #include "base/bytes.h"
-#include "base/crc.h"
+#include "catalogue_support.h"
 #include "support.h"
 
 #include <errno.h>
@@ -178,6 +180,18 @@ static void make_path(uint64_t id, char text[64]) {
     snprintf(text, 64, "/pictures/%llu \"\n\xff.jpg", (unsigned long long)id);
 }
 
+/* Every fifth id is noted. */
+static uint64_t noted_id(uint64_t ids) {
+    return (ids - 1) / 5 * 5;
+}
+
+static minisim_status note_id(struct ms_catalogue *c, uint64_t id) {
+    char text[24];
+    minisim_error error;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    return ms_catalogue_set_note(c, "threshold-cosine", text, strlen(text), &error);
+}
+
 /* Every seventh id removes the one that is three before it. */
 static bool should_be_removed(uint64_t id, uint64_t ids) {
     return id % 7 == 4 && id + 3 < ids;
@@ -193,7 +207,7 @@ static minisim_status add(struct ms_catalogue *c, uint64_t id) {
     minisim_status status = ms_catalogue_add(c, &r, text, id % 2 ? "label" : NULL, vector, &error);
     if (!status && id % 7 == 0 && id > 0)
         status = ms_catalogue_remove(c, id - 3, &error);
-    return status;
+    return !status && id % 5 == 0 ? note_id(c, id) : status;
 }
 
 /* Adds records up to id `end`, with a commit after each `each`. */
@@ -235,9 +249,26 @@ static void check_record(const struct ms_catalogue *c, uint64_t id) {
     ms_stored_close(&row);
 }
 
+static void check_note(const struct ms_catalogue *c, const char *key, const char *wanted) {
+    minisim_error error;
+    void *value;
+    size_t size;
+    assert_int_equal(ms_catalogue_get_note(c, key, &value, &size, &error), MINISIM_OK);
+    if (wanted) {
+        assert_string_equal(value, wanted);
+        assert_int_equal(size, strlen(wanted));
+    } else {
+        assert_null(value);
+    }
+    free(value);
+}
+
 /* All of it is as its number of ids says. */
 static void check_content(const struct ms_catalogue *c) {
     uint64_t ids = ms_catalogue_ids(c);
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)noted_id(ids));
+    check_note(c, "threshold-cosine", ids > 0 ? text : NULL);
     for (uint64_t id = 0; id < ids; id++) {
         check_record(c, id);
         assert_int_equal(ms_catalogue_is_removed(c, id), should_be_removed(id, ids));
@@ -342,6 +373,140 @@ static void one_writer(void **state) {
     assert_int_equal(ms_catalogue_open_writer("/tmp/none/a.msc", &origin, &c, &error),
                      MINISIM_REFUSED);
     assert_int_equal(ms_catalogue_open_writer(folder, &origin, &c, &error), MINISIM_REFUSED);
+}
+
+static void set_note(struct ms_catalogue *c, const char *key, const char *value) {
+    minisim_error error;
+    assert_int_equal(ms_catalogue_set_note(c, key, value, strlen(value), &error), MINISIM_OK);
+}
+
+static struct ms_catalogue *open_reader(void) {
+    struct ms_catalogue *c;
+    minisim_error error;
+    if (ms_catalogue_open(path, &c, &error))
+        fail_msg("%s", error.text);
+    return c;
+}
+
+static bool never(void *user, uint64_t done) {
+    (void)user;
+    (void)done;
+    return false;
+}
+
+static void notes_are_kept(void **state) {
+    (void)state;
+    static const char *const bad_keys[] = {"", "A", "a b", "a\n", "\xff"};
+    char long_key[MS_NOTE_KEY_MOST + 2];
+    minisim_error error;
+    make(MS_F16, 3, 10);
+    struct ms_catalogue *c = open_writer(NULL), *reader = open_reader();
+    set_note(c, "b", "new");
+    set_note(c, "a", "first");
+    set_note(c, "z-9", "last");
+    set_note(c, "b", "newer");
+    assert_int_equal(ms_catalogue_waiting(c), 1);
+    check_note(c, "b", "newer");
+    assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
+    check_note(reader, "b", NULL);
+    ms_catalogue_close(reader);
+    set_note(c, "a", "");
+    for (size_t i = 0; i < sizeof bad_keys / sizeof *bad_keys; i++)
+        assert_int_equal(ms_catalogue_set_note(c, bad_keys[i], "", 0, &error),
+                         MINISIM_BAD_ARGUMENT);
+    memset(long_key, 'k', sizeof long_key);
+    long_key[MS_NOTE_KEY_MOST + 1] = '\0';
+    assert_int_equal(ms_catalogue_set_note(c, long_key, "", 0, &error), MINISIM_BAD_ARGUMENT);
+    assert_int_equal(ms_catalogue_set_note(c, "c", "", MS_NOTES_MOST, &error),
+                     MINISIM_BAD_ARGUMENT);
+    check_note(c, "a", NULL);
+    check_note(c, "threshold-cosine", "0");
+    assert_int_equal(extend(c, 1200, 1), MINISIM_OK); /* past a few TABLEs */
+    ms_catalogue_close(c);
+    assert_int_equal(ms_catalogue_compact(path, never, NULL, &error), MINISIM_OK);
+    c = open_reader();
+    check_note(c, "a", NULL);
+    check_note(c, "b", "newer");
+    check_note(c, "z-9", "last");
+    check_note(c, "threshold-cosine", "1195");
+    check_verified(c);
+    ms_catalogue_close(c);
+}
+
+/* Of one note, the first catalogue's counts; pairs that either has are in both. */
+static void notes_are_merged(void **state) {
+    (void)state;
+    struct ms_merged merged = {0};
+    struct ms_distinct pairs = {.count = 0};
+    minisim_error error;
+    char other_path[80];
+    make(MS_F16, 6, 10);
+    struct ms_catalogue *c = open_writer(NULL);
+    assert_true(ms_distinct_add(&pairs, "/b", "/a") && ms_distinct_add(&pairs, "/x", "/\n\xff"));
+    assert_int_equal(ms_distinct_write(&pairs, c, &error), MINISIM_OK);
+    set_note(c, "theirs", "yes");
+    assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
+    ms_catalogue_close(c);
+    ms_distinct_close(&pairs);
+    snprintf(other_path, sizeof other_path, "%s/other.msc", folder);
+    assert_int_equal(rename(path, other_path), 0);
+    make(MS_F16, 1, 10);
+    c = open_writer(NULL);
+    assert_true(ms_distinct_add(&pairs, "/a", "/b") && ms_distinct_add(&pairs, "/a", "/b") &&
+                ms_distinct_add(&pairs, "/a", "/c") && ms_distinct_add(&pairs, "/a", "/a"));
+    assert_int_equal(pairs.count, 2);
+    assert_int_equal(ms_distinct_write(&pairs, c, &error), MINISIM_OK);
+    ms_distinct_close(&pairs);
+    struct ms_catalogue *other;
+    assert_int_equal(ms_catalogue_open(other_path, &other, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_merge(c, other, never, NULL, &merged, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
+    ms_catalogue_close(other);
+    ms_catalogue_close(c);
+    c = open_reader();
+    check_note(c, "threshold-cosine", "0"); /* theirs is 5 */
+    check_note(c, "theirs", "yes");
+    assert_int_equal(ms_distinct_read(&pairs, c, &error), MINISIM_OK);
+    static const char *const wanted[][2] = {{"/\n\xff", "/x"}, {"/a", "/b"}, {"/a", "/c"}};
+    assert_int_equal(pairs.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(pairs.pairs[i], wanted[i][0]);
+        assert_string_equal(ms_distinct_other(pairs.pairs[i]), wanted[i][1]);
+    }
+    ms_distinct_close(&pairs);
+    check_verified(c);
+    ms_catalogue_close(c);
+}
+
+/* Notes that are no such are refused, though their checksums are right. */
+static void bad_notes(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } columns[] = {{"\0\0\0\0\0\0\0\0", 8},
+                   {"\1\0\0\0\1\0\0\0av\1\0\0\0\1\0\0\0av", 20},
+                   {"\1\0\0\0\1\0\0\0bv\1\0\0\0\1\0\0\0av", 20},
+                   {"\1\0\0\0\377\377\377\377av", 10},
+                   {"\x41\0\0\0\1\0\0\0av", 10},
+                   {"\1\0\0\0\1\0\0\0av\0\0x", 13},
+                   {"\1\0\0\0\1\0\0\0Av", 10}};
+    assert_true(ms_are_notes((const uint8_t *)columns[0].bytes, columns[0].size));
+    for (size_t i = 1; i < sizeof columns / sizeof *columns; i++)
+        assert_false(ms_are_notes((const uint8_t *)columns[i].bytes, columns[i].size));
+    static const char *const halves[] = {"/a", "/a\0/b", "\0\0\0"};
+    static const size_t sizes[] = {3, 5, 3};
+    for (size_t i = 0; i < 3; i++) {
+        struct ms_distinct pairs = {.count = 0};
+        minisim_error error;
+        make(MS_F16, 1, 1);
+        struct ms_catalogue *c = open_writer(NULL);
+        assert_int_equal(ms_catalogue_set_note(c, "not-duplicates", halves[i], sizes[i], &error),
+                         MINISIM_OK);
+        assert_int_equal(ms_distinct_read(&pairs, c, &error), MINISIM_BAD_CATALOGUE);
+        ms_distinct_close(&pairs);
+        ms_catalogue_close(c);
+    }
 }
 
 /* The numbers that f16 rounds to are those of the hardware's rule: to nearest, ties to even. */
@@ -609,6 +774,10 @@ static bool use(const char *file) {
     }
     if (room)
         ms_stored_close(&rows);
+    void *note;
+    size_t note_size;
+    if (!ms_catalogue_get_note(c, "threshold-cosine", &note, &note_size, &error))
+        free(note);
     minisim_status status = ms_catalogue_verify(c, count_damage, &damage, &error);
     assert_true((status == MINISIM_OK) == (damage == 0) || status != MINISIM_BAD_CATALOGUE);
     ms_catalogue_close(c);
@@ -652,44 +821,6 @@ static void each_flipped_bit_is_named(void **state) {
     free(bytes);
 }
 
-static void mend(uint8_t *bytes, size_t size, size_t field) {
-    ms_store_u32(bytes + field, 0);
-    ms_store_u32(bytes + field, ms_crc32c(0, bytes, size));
-}
-
-/* Makes all checksums of a file right again that its sizes still lead to. */
-static void mend_all(uint8_t *file, size_t size) {
-    mend(file, MS_PAGE, 12);
-    mend(file + MS_PAGE, MS_PAGE, 4);
-    mend(file + 2 * MS_PAGE, MS_PAGE, 4);
-    for (size_t at = MS_SEGMENTS_BEGIN; at + MS_PAGE <= size; at += MS_PAGE) {
-        uint8_t *head = file + at;
-        uint64_t columns[MS_ALL_COLUMNS], begin, sums, n = 0;
-        bool small = true;
-        if (memcmp(head, "MSEG", 4) != 0)
-            continue;
-        for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
-            columns[i] = ms_load_u64(head + 64 + 8 * i);
-            small = small && columns[i] < size;
-        }
-        if (small && ms_segment_size(columns) <= size - at) {
-            struct ms_segment segment = {.offset = at};
-            memcpy(segment.columns, columns, sizeof columns);
-            sums = ms_checksums_before(columns, MS_ALL_COLUMNS);
-            for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
-                begin = ms_column_begin(&segment, i);
-                for (uint64_t k = 0; k < columns[i]; k += MS_CHECKED, n++) {
-                    uint64_t part = columns[i] - k < MS_CHECKED ? columns[i] - k : MS_CHECKED;
-                    ms_store_u32(head + MS_SEGMENT_HEADER + 4 * n,
-                                 ms_crc32c(0, head + begin + k, part));
-                }
-            }
-            ms_store_u32(head + 40, ms_crc32c(0, head + MS_SEGMENT_HEADER, 4 * sums));
-        }
-        mend(head, MS_SEGMENT_HEADER, 4);
-    }
-}
-
 /* Whoever makes such a file can make its checksums, too. */
 static void hostile_files(void **state) {
     (void)state;
@@ -714,7 +845,7 @@ static void hostile_files(void **state) {
             else
                 ms_store_u32(changed + at, ms_load_u32(changed + at) + next_random(&seed) % 5 - 2);
         }
-        mend_all(changed, size);
+        mend_catalogue(changed, size);
         size_t left = next_random(&seed) % 8 ? size : next_random(&seed) % size;
         assert_int_equal(__real_ftruncate64(file, (off_t)left), 0);
         assert_int_equal(__real_pwrite64(file, changed, left, 0), left);
@@ -777,6 +908,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read),
                                        cmocka_unit_test(other_origins_are_refused),
                                        cmocka_unit_test(one_writer),
+                                       cmocka_unit_test(notes_are_kept),
+                                       cmocka_unit_test(notes_are_merged),
+                                       cmocka_unit_test(bad_notes),
                                        cmocka_unit_test(f16_is_rounded),
                                        cmocka_unit_test(distances),
                                        cmocka_unit_test(power_loss),

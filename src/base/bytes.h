@@ -55,10 +55,10 @@ static inline void ms_hex(const uint8_t *from, size_t n, char *to) {
     to[2 * n] = '\0';
 }
 
-/* IEEE 754 binary16 to f32; every value is exact. */
-static inline float ms_load_f16(const uint8_t *from) {
-    uint32_t half = (uint32_t)from[0] | (uint32_t)from[1] << 8;
-    uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 0x3ff;
+/* The bits of an IEEE 754 binary16 to f32; every value is exact. */
+static inline float ms_f16(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31,
+             mantissa = half & 0x3ff;
     uint32_t bits;
     if (exponent == 31)
         bits = sign | 0x7f800000 | mantissa << 13;
@@ -72,6 +72,24 @@ static inline float ms_load_f16(const uint8_t *from) {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+static inline float ms_load_f16(const uint8_t *from) {
+    return ms_f16((uint16_t)(from[0] | from[1] << 8));
+}
+
+/* Values of `size` bytes each, from a file's order to this machine's or back: on most the same. */
+static inline void ms_swap_values(uint8_t *values, size_t count, size_t size) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    for (; count > 0; count--, values += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            uint8_t first = values[i];
+            values[i] = values[size - 1 - i];
+            values[size - 1 - i] = first;
+        }
+#else
+    (void)values, (void)count, (void)size;
+#endif
 }
 
 #endif

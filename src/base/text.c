@@ -165,6 +165,12 @@ bool ms_parse_count(const char *text, uint64_t most, uint64_t *value) {
     return sum <= most;
 }
 
+bool ms_parse_number(const char *text, double *value) {
+    char *end;
+    *value = strtod(text, &end);
+    return strspn(text, "+-.0123456789e") > 0 && !*end && isfinite(*value);
+}
+
 static bool needs_quotes(const char *name) {
     if (!*name || *name == '"' || !ms_is_utf8(name))
         return true;

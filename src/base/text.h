@@ -25,6 +25,9 @@ const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]);
 /* Reads decimal digits and nothing else; false: something else, or more than `most`. */
 bool ms_parse_count(const char *text, uint64_t most, uint64_t *value);
 
+/* Reads a finite number and nothing else. */
+bool ms_parse_number(const char *text, double *value);
+
 /*
  * Writes a file's name so that it fills one line and cannot drive a terminal: as it is or, where it
  * holds control characters or is no UTF-8 or opens with a quote or is empty, in quotes with C's

@@ -16,7 +16,13 @@
 
 #include <stdbool.h>
 
-enum { MS_ORIGIN_SIZE = 2048, MS_PATH_MOST = 4096, MS_DIMENSION_MOST = 65536 };
+enum {
+    MS_ORIGIN_SIZE = 2048,
+    MS_PATH_MOST = 4096,
+    MS_DIMENSION_MOST = 65536,
+    MS_NOTE_KEY_MOST = 64,
+    MS_NOTES_MOST = 64 << 20 /* bytes of all notes */
+};
 
 /* What all vectors of a catalogue have in common. */
 struct ms_origin {
@@ -98,6 +104,19 @@ minisim_status ms_catalogue_text(const struct ms_catalogue *catalogue, uint64_t 
 minisim_status ms_catalogue_vectors(const struct ms_catalogue *catalogue, uint64_t id, size_t most,
                                     struct ms_stored *rows, minisim_error *error);
 
+/*
+ * What was noted of the collection under a key (FORMAT.md, "Notes"), with a NUL behind it, to be
+ * freed; NULL: there is none. A writer's own notes count from the moment they are set.
+ */
+minisim_status ms_catalogue_get_note(const struct ms_catalogue *catalogue, const char *key,
+                                     void **value, size_t *size, minisim_error *error);
+
+/* Gets the notes, keys ascending; another status than OK ends it. */
+typedef minisim_status ms_take_note(void *user, const char *key, const void *value, size_t size,
+                                    minisim_error *error);
+minisim_status ms_catalogue_each_note(const struct ms_catalogue *catalogue, ms_take_note *take,
+                                      void *user, minisim_error *error);
+
 /* The first 8 bytes of the path's SHA-256. */
 uint64_t ms_path_key(const char *path);
 
@@ -122,7 +141,12 @@ minisim_status ms_catalogue_add_stored(struct ms_catalogue *catalogue,
 minisim_status ms_catalogue_remove(struct ms_catalogue *catalogue, uint64_t id,
                                    minisim_error *error);
 
-/* How many additions and removals wait to be committed. */
+/* Notes something; no bytes: nothing any more. Like an addition it waits for the next commit.
+ * BAD_ARGUMENT: no such key may be, or the value is too long. */
+minisim_status ms_catalogue_set_note(struct ms_catalogue *catalogue, const char *key,
+                                     const void *value, size_t size, minisim_error *error);
+
+/* How many additions, removals and notes wait to be committed. */
 size_t ms_catalogue_waiting(const struct ms_catalogue *catalogue);
 
 /* Makes them last; nothing where none wait. After a failure the catalogue can only be closed. */

@@ -1,6 +1,7 @@
 /* Whole catalogues: see compact.h. Both ways copy record by record, as they are stored. */
 #include "catalogue/compact.h"
 
+#include "catalogue/distinct.h"
 #include "catalogue/file.h"
 #include "catalogue/known.h"
 #include "catalogue/state.h"
@@ -77,6 +78,11 @@ static minisim_status check_room(const struct ms_catalogue *c, minisim_error *er
                    (unsigned long long)needed, (unsigned long long)room);
 }
 
+static minisim_status copy_note(void *user, const char *key, const void *value, size_t size,
+                                minisim_error *error) {
+    return ms_catalogue_set_note(user, key, value, size, error);
+}
+
 static minisim_status copy_all(const struct ms_catalogue *from, struct ms_catalogue *to,
                                ms_stop_fn *stop, void *user, minisim_error *error) {
     struct carried *carried = allocate(from);
@@ -92,6 +98,8 @@ static minisim_status copy_all(const struct ms_catalogue *from, struct ms_catalo
             status = told_to_stop(error);
     }
     release(carried);
+    if (!status)
+        status = ms_catalogue_each_note(from, copy_note, to, error);
     return status ? status : ms_catalogue_commit(to, error);
 }
 
@@ -160,6 +168,35 @@ static minisim_status merge_one(struct ms_catalogue *c, struct ms_known *known,
     return status ? status : ms_known_add(known, new, error);
 }
 
+/* What was noted of ours stands; only what is not noted is taken over. */
+static minisim_status merge_note(void *user, const char *key, const void *value, size_t size,
+                                 minisim_error *error) {
+    struct ms_catalogue *c = user;
+    void *ours;
+    size_t our_size;
+    minisim_status status = ms_catalogue_get_note(c, key, &ours, &our_size, error);
+    if (!status && !ours)
+        status = ms_catalogue_set_note(c, key, value, size, error);
+    free(ours);
+    return status;
+}
+
+/* But a pair that either has judged is judged. */
+static minisim_status merge_notes(struct ms_catalogue *c, const struct ms_catalogue *other,
+                                  minisim_error *error) {
+    struct ms_distinct distinct = {.count = 0};
+    minisim_status status = ms_catalogue_each_note(other, merge_note, c, error);
+    if (!status)
+        status = ms_distinct_read(&distinct, c, error);
+    size_t ours = distinct.count;
+    if (!status)
+        status = ms_distinct_read(&distinct, other, error);
+    if (!status && distinct.count > ours)
+        status = ms_distinct_write(&distinct, c, error);
+    ms_distinct_close(&distinct);
+    return status;
+}
+
 minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalogue *other,
                                   ms_stop_fn *stop, void *user, struct ms_merged *merged,
                                   minisim_error *error) {
@@ -182,5 +219,5 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
     }
     release(carried);
     ms_known_close(&known);
-    return status;
+    return status ? status : merge_notes(c, other, error);
 }

@@ -9,8 +9,8 @@ typedef bool ms_stop_fn(void *user, uint64_t done);
 
 /*
  * Writes the catalogue anew, beside, with full segments and without removed records, and moves it
- * to its place when all of it lasts; readers keep the old one. Ids begin at 0 again. REFUSED: no
- * room, or another writer; CANCELLED: it was told to stop. The old one stands then.
+ * to its place when all of it lasts; readers keep the old one. Notes stay, ids begin at 0 again.
+ * REFUSED: no room, or another writer; CANCELLED: it was told to stop. The old one stands then.
  */
 minisim_status ms_catalogue_compact(const char *path, ms_stop_fn *stop, void *user,
                                     minisim_error *error);
@@ -21,8 +21,9 @@ struct ms_merged {
 };
 
 /*
- * Adds the records of another catalogue of the same origin. Of one path, the newer file counts. The
- * caller commits. BAD_ARGUMENT says that the origins differ, and how.
+ * Adds the records of another catalogue of the same origin. Of one path, the newer file counts; of
+ * one note, ours; but pairs judged no duplicates are joined. The caller commits. BAD_ARGUMENT says
+ * that the origins differ, and how.
  */
 minisim_status ms_catalogue_merge(struct ms_catalogue *catalogue, const struct ms_catalogue *other,
                                   ms_stop_fn *stop, void *user, struct ms_merged *merged,

@@ -22,6 +22,7 @@ enum {
     HEADER_ORIGIN = 120,
     SLOT_CRC = 4,
     SLOT_UUID = 56,
+    SLOT_NOTES = 72,
     SEGMENT_CRC = 4,
     SEGMENT_UUID = 48,
     SEGMENT_COLUMNS = 64
@@ -112,8 +113,15 @@ void ms_encode_commit(const struct ms_commit *commit, const uint8_t uuid[16],
     ms_store_u64(bytes + 32, commit->ids);
     ms_store_u64(bytes + 40, commit->removed);
     ms_store_u64(bytes + 48, commit->table);
+    ms_store_u64(bytes + SLOT_NOTES, commit->notes);
     memcpy(bytes + SLOT_UUID, uuid, 16);
     store_crc(bytes, MS_PAGE, SLOT_CRC);
+}
+
+/* Of a segment of the commit, or 0. */
+static bool is_offset(const struct ms_commit *commit, uint64_t offset) {
+    return offset == 0 ||
+           (offset >= MS_SEGMENTS_BEGIN && offset < commit->end && offset % MS_PAGE == 0);
 }
 
 bool ms_decode_commit(const uint8_t bytes[MS_PAGE], const uint8_t uuid[16],
@@ -123,15 +131,15 @@ bool ms_decode_commit(const uint8_t bytes[MS_PAGE], const uint8_t uuid[16],
                                  .segments = ms_load_u64(bytes + 24),
                                  .ids = ms_load_u64(bytes + 32),
                                  .removed = ms_load_u64(bytes + 40),
-                                 .table = ms_load_u64(bytes + 48)};
+                                 .table = ms_load_u64(bytes + 48),
+                                 .notes = ms_load_u64(bytes + SLOT_NOTES)};
     /* A segment has a page at least, so counts are bounded by the file's size. */
     return memcmp(bytes, "MSCS", 4) == 0 && has_crc(bytes, MS_PAGE, SLOT_CRC) &&
            memcmp(bytes + SLOT_UUID, uuid, 16) == 0 && commit->end >= MS_SEGMENTS_BEGIN &&
            commit->end <= INT64_MAX && commit->end % MS_PAGE == 0 &&
            commit->segments <= (commit->end - MS_SEGMENTS_BEGIN) / MS_PAGE &&
            commit->ids <= commit->segments * MS_SEGMENT_MOST && commit->removed <= commit->ids &&
-           (commit->table == 0 || (commit->table >= MS_SEGMENTS_BEGIN &&
-                                   commit->table < commit->end && commit->table % MS_PAGE == 0));
+           is_offset(commit, commit->table) && is_offset(commit, commit->notes);
 }
 
 /* ---- segments ---- */

@@ -25,6 +25,7 @@ enum ms_column {
     MS_TEXT,
     MS_REMOVED,
     MS_TABLE,
+    MS_NOTES,
     MS_COLUMNS,         /* that we know */
     MS_ALL_COLUMNS = 16 /* that a segment may have */
 };
@@ -37,7 +38,8 @@ struct ms_header {
 
 /* What is committed. */
 struct ms_commit {
-    uint64_t generation, end, segments, ids, removed, table;
+    uint64_t generation, end, segments, ids, removed;
+    uint64_t table, notes; /* offsets of the newest segments that have such; 0: none has */
 };
 
 struct ms_segment {
@@ -74,7 +76,7 @@ uint64_t ms_segment_size(const uint64_t columns[MS_ALL_COLUMNS]);
 uint64_t ms_column_begin(const struct ms_segment *segment, size_t column);
 /* How many checksums the columns before this one have. */
 uint64_t ms_checksums_before(const uint64_t columns[MS_ALL_COLUMNS], size_t column);
-/* The bytes that a column of so many entries has; TEXT and TABLE: 0, they are of any size. */
+/* The bytes that a column of so many entries has; TEXT, TABLE, NOTES: 0, they are of any size. */
 uint64_t ms_column_size(const struct ms_origin *origin, size_t column, uint64_t count,
                         uint64_t removed);
 

@@ -235,6 +235,7 @@ static void recover_segment(const struct ms_catalogue *c, struct ms_commit *comm
         return;
     commit->generation++;
     commit->table = segment.columns[MS_TABLE] > 0 ? commit->end : commit->table;
+    commit->notes = segment.columns[MS_NOTES] > 0 ? commit->end : commit->notes;
     commit->end += segment.size;
     commit->segments++;
     commit->ids += segment.count;
@@ -460,6 +461,7 @@ minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, s
     rows->count = count;
     status = read_from_column(c, &place, MS_VECTORS, place.row * rows->stride, rows->values,
                               count * rows->stride, error);
+    ms_stored_swap(rows->type, rows->values, status ? 0 : count, rows->stride);
     if (!status && rows->type == MS_I8)
         status =
             read_from_column(c, &place, MS_SCALES, place.row * 4, rows->scales, count * 4, error);

@@ -46,6 +46,9 @@ bool ms_add_part(struct ms_catalogue *catalogue, const struct ms_part *part);
 /* Notes that a record is gone; false: no memory. */
 bool ms_mark_removed(struct ms_catalogue *catalogue, uint64_t id);
 
+/* Whether a NOTES column is as FORMAT.md says. */
+bool ms_are_notes(const uint8_t *bytes, size_t size);
+
 /* The header of a segment that is listed. */
 minisim_status ms_read_segment(const struct ms_catalogue *catalogue, const struct ms_part *part,
                                struct ms_segment *segment, minisim_error *error);

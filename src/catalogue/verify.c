@@ -14,7 +14,7 @@
 #include <string.h>
 
 static const char *const column_names[MS_COLUMNS] = {
-    "vectors", "scales", "norms", "records", "names", "list of removed records", "table"};
+    "vectors", "scales", "norms", "records", "names", "list of removed records", "table", "notes"};
 
 struct check {
     const struct ms_catalogue *c;
@@ -147,6 +147,7 @@ struct verification {
     ms_say_damage *say;
     void *user;
     bool whole;
+    uint64_t notes; /* where the last segment with any begins */
 };
 
 static void tell(struct verification *v, const char *what, uint64_t first, uint64_t count) {
@@ -177,6 +178,22 @@ static minisim_status check_records(struct verification *v, const struct ms_part
     return MINISIM_OK;
 }
 
+/* Are its notes such? Its checksums are right. */
+static minisim_status check_notes(struct verification *v, const struct ms_segment *segment,
+                                  minisim_error *error) {
+    uint64_t size = segment->columns[MS_NOTES];
+    uint8_t *bytes = NULL;
+    if (size == 0)
+        return MINISIM_OK;
+    v->notes = segment->offset;
+    minisim_status status =
+        size <= MS_NOTES_MOST ? ms_read_column(v->c, segment, MS_NOTES, &bytes, error) : MINISIM_OK;
+    if (!status && (!bytes || !ms_are_notes(bytes, (size_t)size)))
+        tell(v, "what the notes say is damaged", 0, 0);
+    free(bytes);
+    return status;
+}
+
 static minisim_status verify_part(struct verification *v, const struct ms_part *part, uint64_t end,
                                   minisim_error *error) {
     struct ms_segment segment;
@@ -187,21 +204,23 @@ static minisim_status verify_part(struct verification *v, const struct ms_part *
         status = ms_fail(&cause, MINISIM_BAD_CATALOGUE,
                          "the segment at byte %llu does not end where the next begins",
                          (unsigned long long)part->offset);
-    if (status == MINISIM_BAD_CATALOGUE) {
+    if (!status)
+        status = ms_check_segment(v->c, &segment, v->say, v->user, &whole, &cause);
+    if (status == MINISIM_BAD_CATALOGUE) { /* the file may end within it, too */
         tell(v, cause.text, part->first, part->count);
         return MINISIM_OK;
     }
-    if (!status)
-        status = ms_check_segment(v->c, &segment, v->say, v->user, &whole, &cause);
     if (status)
         return ms_fail(error, status, "%s", cause.text);
     v->whole = v->whole && whole;
-    return whole ? check_records(v, part, error) : MINISIM_OK;
+    if (whole)
+        status = check_notes(v, &segment, error);
+    return whole && !status ? check_records(v, part, error) : status;
 }
 
 minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *say_damage,
                                    void *user, minisim_error *error) {
-    struct verification v = {c, say_damage, user, true};
+    struct verification v = {c, say_damage, user, true, 0};
     minisim_status status = MINISIM_OK;
     for (size_t i = 0; i < 2; i++)
         if (c->slot_damaged[i])
@@ -213,6 +232,8 @@ minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *
         status =
             verify_part(&v, &c->parts[i],
                         i + 1 < c->commit.segments ? c->parts[i + 1].offset : c->commit.end, error);
+    if (!status && v.whole && v.notes != c->commit.notes)
+        tell(&v, "the commit slot names other notes than the newest", 0, 0);
     if (!status && !v.whole)
         status = ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue is damaged");
     return status;

@@ -247,6 +247,7 @@ static bool collect(struct ms_catalogue *c, const struct ms_record *record, cons
     memcpy(text + record->path_size, label, record->label_size);
     ms_encode_record(record, fixed);
     memcpy(vector, row->values, row->stride);
+    ms_stored_swap(row->type, vector, 1, row->stride);
     if (row->type == MS_I8)
         ms_store_f32(scale, row->scales[0]);
     ms_store_u32(norm, row->norms[0]);
@@ -297,7 +298,7 @@ minisim_status ms_catalogue_remove(struct ms_catalogue *c, uint64_t id, minisim_
 }
 
 size_t ms_catalogue_waiting(const struct ms_catalogue *c) {
-    return (size_t)c->waiting + c->waiting_removed;
+    return (size_t)c->waiting + c->waiting_removed + (c->columns[MS_NOTES].size > 0);
 }
 
 /* ---- committing ---- */
@@ -318,10 +319,11 @@ static bool fill_up(struct ms_catalogue *c, struct ms_segment *segment) {
     for (size_t i = 0; i < MS_COLUMNS; i++) {
         struct ms_bytes *column = &c->columns[i];
         size_t filler = (size_t)(ms_up_to(column->size, 64) - column->size);
-        uint8_t *bytes = extend(column, filler);
+        uint8_t *bytes =
+            filler > 0 ? extend(column, filler) : NULL; /* an empty one has no memory */
         if (filler > 0 && !bytes)
             return false;
-        if (filler > 0)
+        if (bytes)
             memset(bytes, 0, filler);
         segment->columns[i] = column->size;
     }
@@ -378,6 +380,8 @@ static struct ms_commit commit_after(const struct ms_catalogue *c,
     next.removed += segment->removed;
     if (segment->columns[MS_TABLE] > 0)
         next.table = segment->offset;
+    if (segment->columns[MS_NOTES] > 0)
+        next.notes = segment->offset;
     return next;
 }
 

@@ -93,6 +93,11 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
     return size <= MS_PATH_MOST;
 }
 
+bool ms_is_below(const char *folder, const char *path) {
+    size_t length = strlen(folder);
+    return strncmp(folder, path, length) == 0 && (path[length] == '/' || strcmp(folder, "/") == 0);
+}
+
 bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,
                     void *user) {
     enum { AT_ONCE = 64 };
@@ -150,6 +155,40 @@ static void print_origin(const char *text, struct ms_json *json) {
     }
 }
 
+/* A number as it is; of pairs their count, of what else there is its size. */
+static minisim_status print_note(void *user, const char *key, const void *value, size_t size,
+                                 minisim_error *error) {
+    bool are_pairs = strcmp(key, "not-duplicates") == 0;
+    struct ms_json *json = user;
+    char text[MS_NUMBER_SIZE] = "";
+    uint64_t count = are_pairs ? 0 : size;
+    double number;
+    (void)error;
+    for (size_t i = 0; are_pairs && i < size; i++)
+        count += ((const char *)value)[i] == '\0';
+    count /= are_pairs ? 2 : 1;
+    if (size < sizeof text)
+        memcpy(text, value, size);
+    bool is_number = ms_parse_number(text, &number);
+    if (json && is_number)
+        ms_json_double(json, key, number);
+    else if (json)
+        ms_json_count(json, key, count);
+    else if (is_number)
+        printf("  %-14s %s\n", key, ms_double_text(number, text));
+    else
+        printf("  %-14s %s %s\n", key, ms_count_text(count, text), are_pairs ? "pairs" : "bytes");
+    return MINISIM_OK;
+}
+
+/* What cannot be read of them is said and noted. */
+static void print_notes(const char *path, const struct ms_catalogue *c, struct ms_json *json) {
+    minisim_error error;
+    minisim_status status = ms_catalogue_each_note(c, print_note, json, &error);
+    if (status)
+        ms_catalogue_failed(path, status, &error);
+}
+
 void ms_print_catalogue(const char *path, bool as_json) {
     struct ms_json json = {.file = stdout};
     struct ms_catalogue *c;
@@ -178,6 +217,9 @@ void ms_print_catalogue(const char *path, bool as_json) {
         ms_json_open(&json, "origin", '{');
         print_origin(origin->text, &json);
         ms_json_close(&json, '}');
+        ms_json_open(&json, "notes", '{');
+        print_notes(path, c, &json);
+        ms_json_close(&json, '}');
         ms_json_close(&json, '}');
         putchar('\n');
     } else {
@@ -190,6 +232,7 @@ void ms_print_catalogue(const char *path, bool as_json) {
                (unsigned)origin->dimension, ms_vector_type_names[origin->type], uuid,
                id ? id : "none: vectors of another model");
         print_origin(origin->text, NULL);
+        print_notes(path, c, NULL);
     }
     ms_catalogue_close(c);
 }

@@ -19,6 +19,9 @@ bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_
  * such folder, or the path is too long; errno says which. */
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);
 
+/* Is the real path below that folder? */
+bool ms_is_below(const char *folder, const char *path);
+
 /* Gets the records that are not removed, in order. false: it ends here. */
 typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *record,
                             const char *path, const char *label);

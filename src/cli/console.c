@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 /* Bit i: statuses[i] was noted. Where several were, the first counts. */
-static const int statuses[] = {MS_EXIT_INTERRUPTED, MS_EXIT_USAGE,   MS_EXIT_SYSTEM,
-                               MS_EXIT_WEIGHTS,     MS_EXIT_DIFFERS, MS_EXIT_SOME_FAILED};
+static const int statuses[] = {MS_EXIT_INTERRUPTED, MS_EXIT_USAGE,     MS_EXIT_SYSTEM,
+                               MS_EXIT_WEIGHTS,     MS_EXIT_DUPLICATE, MS_EXIT_DIFFERS,
+                               MS_EXIT_SOME_FAILED};
 enum { STATUS_COUNT = sizeof statuses / sizeof *statuses };
 static bool noted[STATUS_COUNT];
 

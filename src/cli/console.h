@@ -14,6 +14,7 @@ enum ms_exit {
     MS_EXIT_WEIGHTS = 3,
     MS_EXIT_SYSTEM = 4,
     MS_EXIT_DIFFERS = 10,
+    MS_EXIT_DUPLICATE = 11,
     MS_EXIT_INTERRUPTED = 130
 };
 

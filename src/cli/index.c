@@ -4,6 +4,7 @@
  * content that is known has its vector already, another is embedded; and in order again it becomes
  * a record. At the end comes what was not met.
  */
+#include "cli/index.h"
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -201,11 +202,6 @@ static bool is_met(const struct index *x, uint64_t id) {
     return x->met[id / 8] >> id % 8 & 1;
 }
 
-static bool is_below(const char *root, const char *path) {
-    size_t length = strlen(root);
-    return strncmp(root, path, length) == 0 && (path[length] == '/' || strcmp(root, "/") == 0);
-}
-
 /* Known pictures on that device are there. */
 static bool has_place(const struct index *x, size_t root, uint64_t device) {
     for (size_t i = 0; i < x->place_count; i++)
@@ -235,7 +231,7 @@ static bool meet(struct index *x, uint64_t id, const struct ms_record *record, c
         return true;
     x->met[id / 8] |= (uint8_t)(1 << id % 8);
     for (size_t i = 0; i < x->sources.count; i++)
-        if (x->roots[i] && is_below(x->roots[i], path) && !note_place(x, i, record->device))
+        if (x->roots[i] && ms_is_below(x->roots[i], path) && !note_place(x, i, record->device))
             return false;
     return true;
 }
@@ -470,7 +466,7 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
         return false;
     bool below = false, walked = false;
     for (size_t i = 0; i < x->sources.count; i++)
-        if (x->roots[i] && is_below(x->roots[i], path)) {
+        if (x->roots[i] && ms_is_below(x->roots[i], path)) {
             below = true;
             walked = walked || has_place(x, i, record->device);
         }
@@ -528,26 +524,60 @@ static void report(const struct index *x) {
     putchar('\n');
 }
 
-static void index_pictures(struct index *x, const struct ms_engine *engine) {
+/* All of it, to the last commit. */
+static bool update(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
     struct ms_origin origin;
     x->sources.known = &known;
     if (!ms_find_origin(&x->pictures, engine, wanted_type(x), &origin) ||
-        !open_catalogue(x, &origin))
-        return;
-    if (find_roots(x)) {
-        ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
-        if (!ms_interrupted() && !x->failed)
-            find_missing(x);
-        /* What is done is kept, whatever ended it. */
-        if (!x->failed && commit(x))
-            report(x);
-    }
+        !open_catalogue(x, &origin) || !find_roots(x))
+        return false;
+    ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
+    if (!ms_interrupted() && !x->failed)
+        find_missing(x);
+    /* What is done is kept, whatever ended it. */
+    return !x->failed && commit(x);
+}
+
+static void forget_met(struct index *x) {
     for (size_t i = 0; x->roots && i < x->sources.count; i++)
         free(x->roots[i]);
     free(x->roots);
     free(x->met);
     free(x->places);
+}
+
+static void index_pictures(struct index *x, const struct ms_engine *engine) {
+    if (update(x, engine))
+        report(x);
+    forget_met(x);
+}
+
+/* The records that were met or added. */
+static bool list_met(struct index *x, uint64_t **ids, size_t *count) {
+    uint64_t all = ms_catalogue_ids(x->catalogue);
+    *ids = malloc(((size_t)ms_catalogue_count(x->catalogue) + 1) * sizeof **ids);
+    if (!*ids)
+        return out_of_memory(x);
+    for (uint64_t id = 0; id < all; id++)
+        if (!ms_catalogue_is_removed(x->catalogue, id) && (id >= x->old_ids || is_met(x, id)))
+            (*ids)[(*count)++] = id;
+    return true;
+}
+
+bool ms_update_catalogue(const char *path, const struct ms_sources *sources,
+                         const struct ms_picture_settings *pictures, const struct ms_engine *engine,
+                         uint64_t **ids, size_t *count) {
+    struct index x = {
+        .pictures = *pictures, .sources = *sources, .type = -1, .prune = true, .path = path};
+    *ids = NULL;
+    *count = 0;
+    pthread_mutex_init(&x.lock, NULL);
+    bool good = update(&x, engine) && !ms_interrupted() && list_met(&x, ids, count);
+    forget_met(&x);
+    close_catalogue(&x);
+    pthread_mutex_destroy(&x.lock);
+    return good;
 }
 
 /* One row of another model. */

@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct ms_option info_options[] = {
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
@@ -102,6 +103,19 @@ static void print_three(const char *label, const double values[3]) {
            ms_double_text(values[1], text[1]), ms_double_text(values[2], text[2]));
 }
 
+/* What a fact about distances means, to stand behind it; "" for all others. */
+static const char *meaning_of(const char *key) {
+    static const struct {
+        const char *prefix, *meaning;
+    } meanings[] = {{"duplicates-", "  (one unrelated pair in a thousand is closer)"},
+                    {"strict-", "  (one unrelated pair in a million is closer)"},
+                    {"unrelated-", "  (half of the unrelated pairs are closer)"}};
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+        if (strncmp(key, meanings[i].prefix, strlen(meanings[i].prefix)) == 0)
+            return meanings[i].meaning;
+    return "";
+}
+
 static void print_weights(const struct info *info) {
     const minisim_model_info *w = &info->weights;
     const char *key, *value;
@@ -113,7 +127,7 @@ static void print_weights(const struct info *info) {
     print_bytes("size", w->file_bytes);
     for (size_t i = 0; minisim_model_fact(info->model, i, &key, &value), key; i++) {
         print_label(key);
-        printf("%s\n", value);
+        printf("%s%s\n", value, meaning_of(key));
     }
     printf("\nNetwork\n");
     print_label("input");

@@ -9,16 +9,17 @@
 #include <unistd.h>
 
 static const struct ms_verb *const verbs[] = {
-    &ms_verb_embed, &ms_verb_compare, &ms_verb_classify, &ms_verb_index,   &ms_verb_search,
-    &ms_verb_list,  &ms_verb_remove,  &ms_verb_verify,   &ms_verb_compact, &ms_verb_merge,
-    &ms_verb_info,  &ms_verb_bench,   &ms_verb_trace,    &ms_verb_selftest};
+    &ms_verb_embed,  &ms_verb_compare,    &ms_verb_classify, &ms_verb_index,
+    &ms_verb_search, &ms_verb_duplicates, &ms_verb_check,    &ms_verb_list,
+    &ms_verb_remove, &ms_verb_verify,     &ms_verb_compact,  &ms_verb_merge,
+    &ms_verb_info,   &ms_verb_bench,      &ms_verb_trace,    &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {
     fputs("Usage: minisim VERB [options] ARGS\n\n", file);
     for (size_t i = 0; i < VERBS; i++)
-        fprintf(file, "  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
-    fputs("  help      show this help, or that of a verb\n"
+        fprintf(file, "  %-10s  %s\n", verbs[i]->name, verbs[i]->summary);
+    fputs("  help        show this help, or that of a verb\n"
           "\n"
           "  -h, --help     show this help; behind a verb, that of the verb\n"
           "  -V, --version  show the version; with --json behind it, the whole build\n"
@@ -29,8 +30,8 @@ static void print_help(FILE *file) {
           "\n"
           "Exit status: 0 all good; 1 some pictures failed or none were found, the others are\n"
           "done; 2 wrong usage; 3 weights or catalogue unusable; 4 the system refused (no\n"
-          "memory, no room, cannot write); 10 differs (trace --against, selftest); 130\n"
-          "interrupted.\n"
+          "memory, no room, cannot write); 10 differs (trace --against, selftest); 11 a\n"
+          "duplicate (check); 130 interrupted.\n"
           "\n"
           "Examples\n"
           "  minisim embed photo.jpg                     its embedding, as text\n"

@@ -73,9 +73,12 @@ static void draw(double time) {
     progress.width = (int)length;
 }
 
-void ms_progress_step(bool failed) {
-    progress.done++;
-    progress.failed += failed;
+void ms_progress_start_pairs(enum ms_progress_mode mode, uint64_t total) {
+    start(mode, total, "pair");
+}
+
+void ms_progress_reach(uint64_t done) {
+    progress.done = done;
     if (!progress.on)
         return;
     double time = ms_now();
@@ -83,6 +86,11 @@ void ms_progress_step(bool failed) {
         return;
     draw(time);
     progress.due = time + 0.2;
+}
+
+void ms_progress_step(bool failed) {
+    progress.failed += failed;
+    ms_progress_reach(progress.done + 1);
 }
 
 void ms_progress_hide(void) {

@@ -23,6 +23,10 @@ void ms_progress_forget_total(void);
 /* The same for rows of a table. */
 void ms_progress_start_rows(enum ms_progress_mode mode, uint64_t total);
 
+/* The same for pairs, many at a time. */
+void ms_progress_start_pairs(enum ms_progress_mode mode, uint64_t total);
+void ms_progress_reach(uint64_t done);
+
 /* Another picture or row is done. */
 void ms_progress_step(bool failed);
 

@@ -8,6 +8,7 @@
 #include "cli/arrays.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
+#include "cli/limit.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
@@ -46,10 +47,9 @@ enum { AT_ONCE = 16 };
 struct search {
     struct ms_picture_settings pictures;
     struct ms_sources sources;
-    int metric, json;
+    struct ms_limit limit;
+    int json;
     uint64_t most;
-    const char *max_distance, *min_score; /* NULL: not said */
-    double limit;
     bool exclude_self;
     const char *path, *vectors_path, *ids_path;
     struct ms_catalogue *catalogue;
@@ -59,19 +59,6 @@ struct search {
     struct ms_top tops[AT_ONCE];
 };
 
-static const char *const metrics[] = {"cosine", "euclidean", "dot", NULL};
-
-static minisim_metric metric_of(const struct search *s) {
-    static const minisim_metric of[] = {MINISIM_COSINE, MINISIM_EUCLIDEAN, MINISIM_DOT};
-    return of[s->metric];
-}
-
-static bool take_number(const struct ms_option *option, const char *value, double *number) {
-    char *end;
-    *number = strtod(value, &end);
-    return (*value && !*end && isfinite(*number)) || ms_refuse_value(option, value, "a number");
-}
-
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {
     static const char *const formats[] = {"text", "json", NULL};
     struct search *s = settings;
@@ -79,13 +66,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_TOP:
         return ms_take_count(option, value, 1, 1000000, &s->most);
     case MS_OPTION_METRIC:
-        return ms_take_choice(option, value, metrics, &s->metric);
     case MS_OPTION_MAX_DISTANCE:
-        s->max_distance = value;
-        return take_number(option, value, &s->limit);
     case MS_OPTION_MIN_SCORE:
-        s->min_score = value;
-        return take_number(option, value, &s->limit);
+        return ms_take_limit_option(&s->limit, option, value);
     case MS_OPTION_EXCLUDE_SELF:
         return s->exclude_self = true;
     case MS_OPTION_VECTORS:
@@ -103,7 +86,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
 
 static bool check(struct search *s) {
     struct ms_sources *sources = &s->sources;
-    bool dot = metric_of(s) == MINISIM_DOT;
     if (sources->count == 0)
         return ms_refuse_usage("search needs a CATALOGUE; see minisim search --help");
     s->path = sources->names[0];
@@ -111,11 +93,10 @@ static bool check(struct search *s) {
     sources->count--;
     if (!ms_check_source_options(sources, "ids", s->ids_path))
         return false;
-    if (dot ? s->max_distance : s->min_score)
-        return ms_refuse_usage("--%s", dot ? "metric dot has no distances: use --min-score"
-                                           : "min-score is for --metric dot: use --max-distance");
-    if (!s->max_distance && !s->min_score)
-        s->limit = dot ? -INFINITY : INFINITY;
+    if (!ms_check_limit(&s->limit))
+        return false;
+    if (!s->limit.from)
+        s->limit.value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -INFINITY : INFINITY;
     bool pictures = sources->count > 0 || sources->files_from;
     if (s->vectors_path && pictures)
         return ms_refuse_usage("search takes pictures or --vectors, not both");
@@ -143,7 +124,7 @@ static void own_path(const struct search *s, const char *name, char path[MS_PATH
 }
 
 static void begin_answer(const struct search *s, struct ms_json *json, const char *name) {
-    bool dot = metric_of(s) == MINISIM_DOT;
+    bool dot = ms_limit_metric(&s->limit) == MINISIM_DOT;
     if (s->json) {
         ms_json_open(json, NULL, '{');
         ms_json_count(json, "schema", 1);
@@ -152,19 +133,19 @@ static void begin_answer(const struct search *s, struct ms_json *json, const cha
         ms_json_open(json, "hits", '[');
         return;
     }
-    printf("# %s %s ", metrics[s->metric], dot ? "product with" : "distance to");
+    printf("# %s %s ", ms_limit_metrics[s->limit.metric], dot ? "product with" : "distance to");
     ms_write_name(stdout, name);
     printf(" (%s is closer)\n", dot ? "larger" : "smaller");
 }
 
 static void print_hit(const struct search *s, struct ms_json *json, const struct ms_hit *hit,
                       const char *path) {
-    double value = metric_of(s) == MINISIM_DOT ? -hit->distance : hit->distance;
+    double value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     if (s->json) {
         ms_json_open(json, NULL, '{');
         ms_json_name(json, "path", path);
         ms_json_count(json, "id", hit->id);
-        ms_json_double(json, metrics[s->metric], value);
+        ms_json_double(json, ms_limit_metrics[s->limit.metric], value);
         ms_json_close(json, '}');
         return;
     }
@@ -205,7 +186,7 @@ static bool answer(const struct search *s, const char *name, const struct ms_top
 
 /* Searches for what is collected. */
 static bool search(struct search *s) {
-    struct ms_search all = {s->kernels, metric_of(s), &s->queries, s->limit};
+    struct ms_search all = {s->kernels, ms_limit_metric(&s->limit), &s->queries, s->limit.value};
     minisim_error error;
     bool good = s->queries.count > 0;
     if (!good)
@@ -229,7 +210,7 @@ static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
     double distance;
-    bool aimless = metric_of(s) == MINISIM_COSINE &&
+    bool aimless = ms_limit_metric(&s->limit) == MINISIM_COSINE &&
                    minisim_distance(MINISIM_COSINE, vector, vector, s->queries.n, &distance);
     if (aimless || !ms_stored_put(s->kernels, &s->queries, at, vector)) {
         ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine "

@@ -65,4 +65,4 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 
 #include "kernels/convolve.h"
 
-MS_KERNELS(avx2, avx2);
+MS_KERNELS(avx2, avx2, avx2);

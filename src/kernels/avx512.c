@@ -76,4 +76,6 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 
 #include "kernels/convolve.h"
 
-MS_KERNELS(avx512, avx512);
+MS_KERNELS(avx512, avx512, avx2);
+/* The same where the CPU has AVX-512 VNNI, which only the products of i8 use. */
+MS_KERNELS(vnni, avx512, vnni);

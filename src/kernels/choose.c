@@ -12,8 +12,9 @@
 #include <cpuid.h>
 
 struct cpu {
-    bool avx2_fma; /* AVX2, FMA and PCLMULQDQ, and the system saves ymm */
+    bool avx2_fma; /* AVX2, FMA, F16C and PCLMULQDQ, and the system saves ymm */
     bool avx512;   /* F, BW, DQ and VL, and the system saves zmm and masks */
+    bool vnni;     /* AVX-512 VNNI, and all of that */
 };
 
 static uint64_t read_xcr0(void) {
@@ -26,7 +27,7 @@ static struct cpu detect(void) {
     unsigned a, b, c, d;
     struct cpu cpu = {0};
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA) ||
-        !(c & bit_PCLMUL))
+        !(c & bit_F16C) || !(c & bit_PCLMUL))
         return cpu;
     uint64_t xcr0 = read_xcr0();
     if ((xcr0 & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
@@ -34,12 +35,16 @@ static struct cpu detect(void) {
     cpu.avx2_fma = b & bit_AVX2;
     unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     cpu.avx512 = cpu.avx2_fma && (b & wide) == wide && (xcr0 & 0xe6) == 0xe6;
+    cpu.vnni = cpu.avx512 && (c & bit_AVX512VNNI);
     return cpu;
 }
 
 const char *ms_cpu_features(void) {
     struct cpu cpu = detect();
-    return cpu.avx512 ? "avx2 fma avx512" : cpu.avx2_fma ? "avx2 fma" : "";
+    return cpu.vnni       ? "avx2 fma avx512 vnni"
+           : cpu.avx512   ? "avx2 fma avx512"
+           : cpu.avx2_fma ? "avx2 fma"
+                          : "";
 }
 
 const struct ms_kernels *const *ms_kernels_available(void) {
@@ -47,8 +52,10 @@ const struct ms_kernels *const *ms_kernels_available(void) {
     static const struct ms_kernels *const avx2[] = {&ms_kernels_reference, &ms_kernels_avx2, NULL};
     static const struct ms_kernels *const avx512[] = {&ms_kernels_reference, &ms_kernels_avx2,
                                                       &ms_kernels_avx512, NULL};
+    static const struct ms_kernels *const vnni[] = {&ms_kernels_reference, &ms_kernels_avx2,
+                                                    &ms_kernels_avx512, &ms_kernels_vnni, NULL};
     struct cpu cpu = detect();
-    return cpu.avx512 ? avx512 : cpu.avx2_fma ? avx2 : plain;
+    return cpu.vnni ? vnni : cpu.avx512 ? avx512 : cpu.avx2_fma ? avx2 : plain;
 }
 
 /* The brand string (CPUID 0x80000002 to 4), and family and model, because virtual machines hide

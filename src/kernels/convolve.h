@@ -20,7 +20,7 @@
  *     MS_STRIP_MAX                         the largest of them
  *
  * Everything that varies is a constant where it is inlined, so that sums are registers. At its end
- * the file names its table: MS_KERNELS(avx2, avx2).
+ * the file names its table: MS_KERNELS(avx2, avx2, avx2).
  */
 #include "kernels/kernels.h"
 #include "kernels/load.h"
@@ -232,17 +232,18 @@ static double saturate(size_t rounds) {
     return (double)rounds * sums * lanes;
 }
 
-/* The table NAME, with the resizer and the sums over pairs of OTHERS, which have files of their
- * own: those of NAME, or the reference's. */
-#define MS_KERNELS(NAME, OTHERS)                                                                   \
-    const struct ms_kernels ms_kernels_##NAME = {.name = #NAME,                                    \
-                                                 .lanes = lanes,                                   \
-                                                 .pointwise = pointwise,                           \
-                                                 .depthwise = depthwise,                           \
-                                                 .fold_row = fold_row,                             \
-                                                 .pack_panel = pack_panel,                         \
-                                                 .crc32c = crc32c,                                 \
-                                                 .saturate = saturate,                             \
-                                                 .resizer = &ms_resizer_##OTHERS,                  \
-                                                 .dot = ms_dot_##OTHERS,                           \
-                                                 .squares = ms_squares_##OTHERS}
+/* The table NAME, with the resizer and the sums over pairs that have files of their own: of FLOATS
+ * and of INTEGERS, those of NAME or of a table before it. */
+#define MS_KERNELS(NAME, FLOATS, INTEGERS)                                                         \
+    const struct ms_kernels ms_kernels_##NAME = {                                                  \
+        .name = #NAME,                                                                             \
+        .lanes = lanes,                                                                            \
+        .pointwise = pointwise,                                                                    \
+        .depthwise = depthwise,                                                                    \
+        .fold_row = fold_row,                                                                      \
+        .pack_panel = pack_panel,                                                                  \
+        .crc32c = crc32c,                                                                          \
+        .saturate = saturate,                                                                      \
+        .resizer = &ms_resizer_##FLOATS,                                                           \
+        .dot = {ms_dot_##FLOATS, ms_dot_f16_##FLOATS, ms_dot_i8_##INTEGERS},                       \
+        .squares = {ms_squares_##FLOATS, ms_squares_f16_##FLOATS}}

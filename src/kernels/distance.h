@@ -1,64 +1,43 @@
 /*
- * Sums over pairs of vectors, written once for every instruction set. A file such as
+ * Sums over pairs of vectors of f32 and f16, written once for every instruction set. A file such as
  * distance_avx2.c says how wide a vector register is and how the few operations on it are spelt,
- * and includes this; then they are
+ * and the shapes of its tiles (pairs.h), and includes this; the operations are
  *
  *     vec                    `lanes` floats; the 16 partial sums of a pair are 16 / lanes of them
- *     load(p)                p need not be aligned
+ *     load(p), load_f16(p)   p need not be aligned; every f16 is an f32 exactly
  *     zero(), add(a, b), sub(a, b)
  *     madd(a, b, c)          a * b + c, rounded once
  *     total(a)               the lanes of a, added as s[i] += s[i + lanes/2], and so on
  *     keep(a)                a, in a register: gcc would rather load it again for each use, and
  *                            loads are scarcer than registers
- *
- * and the shapes of its tiles, queries x rows whose sums stay in registers while i runs through the
- * vectors:
- *
- *     square_queries, square_rows    for many queries: the fewest loads for its multiply-adds
- *     wide_rows                      for one query: enough chains to hide the multiplier's latency
- *
- * A tile that hangs over the last query or row takes the last one several times and drops what it
- * did too much: so there are two shapes and no others, and one pair takes no longer than one chain
- * would, because the others run in its shadow.
  */
-#include "kernels/kernels.h"
+#include "kernels/pairs.h"
 
-#include <string.h>
+enum { parts = 16, vecs = parts / lanes };
 
-#define INLINE static inline __attribute__((always_inline))
+INLINE size_t size_of(const bool half) {
+    return half ? sizeof(uint16_t) : sizeof(float);
+}
 
-/* Loops over a tile vanish, so that its sums are registers. clang must do it early: only "full" is.
- */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-enum {
-    parts = 16,
-    vecs = parts / lanes,
-    tile_queries_max = square_queries,
-    tile_rows_max = wide_rows > square_rows ? wide_rows : square_rows
-};
-
-/* Where the vectors of a tile are. */
-struct tile {
-    const float *queries[tile_queries_max], *rows[tile_rows_max];
-};
+/* Elements i to i + lanes - 1 of a vector. */
+INLINE vec take(const uint8_t *vector, size_t i, const bool half) {
+    const void *at = vector + i * size_of(half);
+    return half ? load_f16(at) : load(at);
+}
 
 /* Elements i to i + 15 of each vector into the sums. */
 INLINE void add_elements(vec sum[tile_queries_max][tile_rows_max][vecs], const struct tile *tile,
-                         size_t i, const size_t queries, const size_t rows, const bool squares) {
+                         size_t i, const size_t queries, const size_t rows, const bool squares,
+                         const bool half) {
     UNROLL
     for (size_t v = 0; v < vecs; v++) {
         vec row[tile_rows_max];
         UNROLL
         for (size_t r = 0; r < rows; r++)
-            row[r] = load(tile->rows[r] + i + v * lanes);
+            row[r] = take(tile->rows[r], i + v * lanes, half);
         UNROLL
         for (size_t q = 0; q < queries; q++) {
-            vec query = keep(load(tile->queries[q] + i + v * lanes));
+            vec query = keep(take(tile->queries[q], i + v * lanes, half));
             UNROLL
             for (size_t r = 0; r < rows; r++) {
                 vec x = squares ? sub(query, row[r]) : query;
@@ -68,36 +47,9 @@ INLINE void add_elements(vec sum[tile_queries_max][tile_rows_max][vecs], const s
     }
 }
 
-/* A tile's last elements, where its vectors end before 16 are full. */
-struct ends {
-    float queries[tile_queries_max][parts], rows[tile_rows_max][parts];
-    struct tile tile;
-};
-
-/*
- * Copies elements i to n and fills them up so that the sums behind the end stay what they are.
- * Their products are 0 * -0 = -0, which changes no sum, not even one of -0; their differences are
- * squared to +0, which changes no sum of squares.
- */
-static const struct tile *fill_up(struct ends *ends, const struct tile *tile, size_t i, size_t n,
-                                  size_t queries, size_t rows) {
-    for (size_t q = 0; q < queries; q++) {
-        memset(ends->queries[q], 0, sizeof ends->queries[q]);
-        memcpy(ends->queries[q], tile->queries[q] + i, (n - i) * sizeof(float));
-        ends->tile.queries[q] = ends->queries[q];
-    }
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t k = 0; k < parts; k++)
-            ends->rows[r][k] = -0.0f;
-        memcpy(ends->rows[r], tile->rows[r] + i, (n - i) * sizeof(float));
-        ends->tile.rows[r] = ends->rows[r];
-    }
-    return &ends->tile;
-}
-
 /* The sums of one tile: sums[queries][rows]. */
 INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_t queries,
-                     const size_t rows, const bool squares) {
+                     const size_t rows, const bool squares, const bool half) {
     vec sum[tile_queries_max][tile_rows_max][vecs];
     struct ends ends;
     UNROLL
@@ -108,11 +60,11 @@ INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_
     for (size_t v = 0; v < vecs; v++)
         sum[q][r][v] = zero();
     while (n > 0) { /* once, and once more for what does not fill 16 */
-        size_t i = 0;
+        size_t i = 0, size = size_of(half);
         for (; i + parts <= n; i += parts)
-            add_elements(sum, tile, i, queries, rows, squares);
+            add_elements(sum, tile, i, queries, rows, squares, half);
         if (i < n)
-            tile = fill_up(&ends, tile, i, n, queries, rows);
+            tile = fill_up(&ends, tile, i * size, (n - i) * size, size, queries, rows);
         n = i < n ? parts : 0;
     }
     UNROLL
@@ -120,62 +72,32 @@ INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_
         UNROLL
     for (size_t r = 0; r < rows; r++) {
         UNROLL
-        for (size_t half = vecs / 2; half > 0; half /= 2)
+        for (size_t half_way = vecs / 2; half_way > 0; half_way /= 2)
             UNROLL
-        for (size_t v = 0; v < half; v++)
-            sum[q][r][v] = add(sum[q][r][v], sum[q][r][v + half]);
+        for (size_t v = 0; v < half_way; v++)
+            sum[q][r][v] = add(sum[q][r][v], sum[q][r][v + half_way]);
         sums[q * rows + r] = total(sum[q][r][0]);
     }
 }
 
-typedef void tile_fn(const struct tile *tile, size_t n, float *sums);
-
-static void dot_square(const struct tile *tile, size_t n, float *sums) {
-    add_tile(tile, n, sums, square_queries, square_rows, false);
-}
-static void dot_wide(const struct tile *tile, size_t n, float *sums) {
-    add_tile(tile, n, sums, 1, wide_rows, false);
-}
-static void squares_square(const struct tile *tile, size_t n, float *sums) {
-    add_tile(tile, n, sums, square_queries, square_rows, true);
-}
-static void squares_wide(const struct tile *tile, size_t n, float *sums) {
-    add_tile(tile, n, sums, 1, wide_rows, true);
-}
-
-/* All pairs, cut into tiles of this shape; tiles of the same rows follow each other. */
-static void cut(const struct ms_pairs *call, tile_fn *add_up, size_t queries, size_t rows) {
-    float sums[tile_queries_max * tile_rows_max];
-    struct tile tile;
-    for (size_t row = 0; row < call->row_count; row += rows) {
-        size_t rows_here = call->row_count - row < rows ? call->row_count - row : rows;
-        for (size_t r = 0; r < rows; r++)
-            tile.rows[r] =
-                call->rows + (row + (r < rows_here ? r : rows_here - 1)) * call->row_stride;
-        for (size_t query = 0; query < call->query_count; query += queries) {
-            size_t left = call->query_count - query, queries_here = left < queries ? left : queries;
-            for (size_t q = 0; q < queries; q++)
-                tile.queries[q] =
-                    call->queries +
-                    (query + (q < queries_here ? q : queries_here - 1)) * call->query_stride;
-            add_up(&tile, call->n, sums);
-            for (size_t q = 0; q < queries_here; q++)
-                memcpy(call->sums + (query + q) * call->sum_stride + row, sums + q * rows,
-                       rows_here * sizeof *sums);
-        }
+/* The sums of all pairs: NAME of one kind and type, in tiles of both shapes. */
+#define PAIRS(NAME, SQUARES, HALF)                                                                 \
+    static void NAME##_square(const struct tile *tile, size_t n, void *sums) {                     \
+        add_tile(tile, n, sums, square_queries, square_rows, SQUARES, HALF);                       \
+    }                                                                                              \
+    static void NAME##_wide(const struct tile *tile, size_t n, void *sums) {                       \
+        add_tile(tile, n, sums, 1, wide_rows, SQUARES, HALF);                                      \
+    }                                                                                              \
+    void NAME(const struct ms_pairs *call) {                                                       \
+        if (call->query_count == 1)                                                                \
+            cut(call, size_of(HALF), NAME##_wide, 1, wide_rows);                                   \
+        else                                                                                       \
+            cut(call, size_of(HALF), NAME##_square, square_queries, square_rows);                  \
     }
-}
 
-static void dot(const struct ms_pairs *call) {
-    if (call->query_count == 1)
-        cut(call, dot_wide, 1, wide_rows);
-    else
-        cut(call, dot_square, square_queries, square_rows);
-}
-
-static void squares(const struct ms_pairs *call) {
-    if (call->query_count == 1)
-        cut(call, squares_wide, 1, wide_rows);
-    else
-        cut(call, squares_square, square_queries, square_rows);
-}
+/* At its end the file names its sums: MS_PAIRS(avx2) makes what kernels.h declares. */
+#define MS_PAIRS(NAME)                                                                             \
+    PAIRS(ms_dot_##NAME, false, false)                                                             \
+    PAIRS(ms_squares_##NAME, true, false)                                                          \
+    PAIRS(ms_dot_f16_##NAME, false, true)                                                          \
+    PAIRS(ms_squares_f16_##NAME, true, true)

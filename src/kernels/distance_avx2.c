@@ -7,12 +7,16 @@
  */
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef __m256 vec;
 enum { lanes = 8, square_queries = 3, square_rows = 2, wide_rows = 6 };
 
 static inline vec load(const float *p) {
     return _mm256_loadu_ps(p);
+}
+static inline vec load_f16(const uint16_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 static inline vec zero(void) {
     return _mm256_setzero_ps();
@@ -37,10 +41,4 @@ static inline float total(vec a) {
 }
 #include "kernels/distance.h"
 
-void ms_dot_avx2(const struct ms_pairs *call) {
-    dot(call);
-}
-
-void ms_squares_avx2(const struct ms_pairs *call) {
-    squares(call);
-}
+MS_PAIRS(avx2)

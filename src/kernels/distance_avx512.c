@@ -6,12 +6,16 @@
  */
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef __m512 vec;
 enum { lanes = 16, square_queries = 4, square_rows = 4, wide_rows = 8 };
 
 static inline vec load(const float *p) {
     return _mm512_loadu_ps(p);
+}
+static inline vec load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 static inline vec zero(void) {
     return _mm512_setzero_ps();
@@ -37,10 +41,4 @@ static inline float total(vec a) {
 }
 #include "kernels/distance.h"
 
-void ms_dot_avx512(const struct ms_pairs *call) {
-    dot(call);
-}
-
-void ms_squares_avx512(const struct ms_pairs *call) {
-    squares(call);
-}
+MS_PAIRS(avx512)

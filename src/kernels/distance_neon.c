@@ -6,12 +6,16 @@
  */
 #include <arm_neon.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef float32x4_t vec;
 enum { lanes = 4, square_queries = 3, square_rows = 2, wide_rows = 6 };
 
 static inline vec load(const float *p) {
     return vld1q_f32(p);
+}
+static inline vec load_f16(const uint16_t *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 static inline vec zero(void) {
     return vdupq_n_f32(0);
@@ -35,10 +39,4 @@ static inline float total(vec a) {
 }
 #include "kernels/distance.h"
 
-void ms_dot_neon(const struct ms_pairs *call) {
-    dot(call);
-}
-
-void ms_squares_neon(const struct ms_pairs *call) {
-    squares(call);
-}
+MS_PAIRS(neon)

@@ -1,6 +1,9 @@
 /* The plain C sums over pairs of vectors: the definition of what the others give, bit for bit. */
+#include "base/bytes.h"
 #include "base/fma.h"
 #include "kernels/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
 
 enum { parts = 16 };
 
@@ -11,34 +14,57 @@ static float add_parts(float sum[parts]) {
     return sum[0];
 }
 
-static float dot(const float *a, const float *b, size_t n) {
-    float sum[parts] = {0};
-    for (size_t i = 0; i < n; i++)
-        sum[i % parts] = ms_fma(a[i], b[i], sum[i % parts]);
-    return add_parts(sum);
+INLINE float take(const void *vector, size_t i, const bool half) {
+    return half ? ms_f16(((const uint16_t *)vector)[i]) : ((const float *)vector)[i];
 }
 
-static float squares(const float *a, const float *b, size_t n) {
+INLINE float sum_floats(const void *query, const void *row, size_t n, const bool squares,
+                        const bool half) {
     float sum[parts] = {0};
     for (size_t i = 0; i < n; i++) {
-        float d = a[i] - b[i];
-        sum[i % parts] = ms_fma(d, d, sum[i % parts]);
+        float a = take(query, i, half), b = take(row, i, half), d = a - b;
+        sum[i % parts] = ms_fma(squares ? d : a, squares ? d : b, sum[i % parts]);
     }
     return add_parts(sum);
 }
 
-static void all_pairs(const struct ms_pairs *call,
-                      float (*pair)(const float *, const float *, size_t)) {
+INLINE void all_floats(const struct ms_pairs *call, const bool squares, const bool half) {
+    const size_t size = half ? sizeof(uint16_t) : sizeof(float);
+    const uint8_t *queries = call->queries, *rows = call->rows;
     for (size_t q = 0; q < call->query_count; q++)
         for (size_t r = 0; r < call->row_count; r++)
-            call->sums[q * call->sum_stride + r] = pair(call->queries + q * call->query_stride,
-                                                        call->rows + r * call->row_stride, call->n);
+            ((float *)call->sums)[q * call->sum_stride + r] =
+                sum_floats(queries + q * call->query_stride * size,
+                           rows + r * call->row_stride * size, call->n, squares, half);
 }
 
 void ms_dot_reference(const struct ms_pairs *call) {
-    all_pairs(call, dot);
+    all_floats(call, false, false);
 }
 
 void ms_squares_reference(const struct ms_pairs *call) {
-    all_pairs(call, squares);
+    all_floats(call, true, false);
+}
+
+void ms_dot_f16_reference(const struct ms_pairs *call) {
+    all_floats(call, false, true);
+}
+
+void ms_squares_f16_reference(const struct ms_pairs *call) {
+    all_floats(call, true, true);
+}
+
+static int32_t multiply(const int8_t *query, const int8_t *row, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += query[i] * row[i];
+    return sum;
+}
+
+void ms_dot_i8_reference(const struct ms_pairs *call) {
+    const int8_t *queries = call->queries, *rows = call->rows;
+    for (size_t q = 0; q < call->query_count; q++)
+        for (size_t r = 0; r < call->row_count; r++)
+            ((int32_t *)call->sums)[q * call->sum_stride + r] =
+                multiply(queries + q * call->query_stride, rows + r * call->row_stride, call->n);
 }

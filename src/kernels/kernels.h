@@ -78,23 +78,28 @@ static inline size_t ms_window_rows(size_t out_height, size_t stride) {
     return (out_height - 1) * stride + MS_WINDOW;
 }
 
+/* What vectors are made of; i8 stands for whole numbers. */
+enum ms_vector_type { MS_F32 = 0, MS_F16 = 1, MS_I8 = 2 };
+enum { MS_VECTOR_TYPES = 3 };
+
 /*
- * Sums over pairs of vectors, of each query with each row: sums[q * sum_stride + r]. Element i goes
- * into partial sum i mod 16 by fused multiply-add, i ascending; the 16 are added as s[i] += s[i+8],
- * then 4, 2, 1. Dot products, or squared distances, which are of d = query - row, rounded. A sum
- * that overflows is infinite or NaN.
+ * Sums over pairs of vectors of one type, of each query with each row: sums[q * sum_stride + r].
+ * Dot products, or squared distances, which are of d = query - row, rounded; of i8 only products,
+ * which are exact. f16 counts as the f32 that it equals. Element i of floats goes into partial sum
+ * i mod 16 by fused multiply-add, i ascending; the 16 are added as s[i] += s[i+8], then 4, 2, 1. A
+ * sum that overflows is infinite or NaN; of i8 none does, up to n = 65,536.
  *
  * Rows are read in order, a few at a time, and each few meets all queries before the next: rows
- * come from memory once where the queries fit the cache. Vectors may lie anywhere, but those that
- * start at a line of the cache (64 bytes) take little more than half the time.
+ * come from memory once where the queries fit the cache. Vectors may lie anywhere that their type
+ * may, but those that start at a line of the cache (64 bytes) take little more than half the time.
  */
 struct ms_pairs {
     size_t n; /* values of a vector */
     size_t query_count, row_count;
-    const float *queries, *rows;
-    size_t query_stride, row_stride; /* floats from vector to vector */
-    float *sums;
-    size_t sum_stride; /* floats from query to query */
+    const void *queries, *rows;      /* float, uint16_t (the bits of f16) or int8_t */
+    size_t query_stride, row_stride; /* values from vector to vector */
+    void *sums;                      /* float; of i8 int32_t */
+    size_t sum_stride;               /* sums from query to query */
 };
 
 typedef void ms_pairs_fn(const struct ms_pairs *call);
@@ -115,20 +120,26 @@ struct ms_kernels {
      * it did, 14 vectors a round. NULL: a table without vectors. */
     double (*saturate)(size_t rounds);
     const struct ms_resizer *resizer; /* kernels/resize.h */
-    ms_pairs_fn *dot, *squares;
+    ms_pairs_fn *dot[MS_VECTOR_TYPES], *squares[MS_I8];
 };
 
 /* The last two have files of their own, which the tables take them from. */
-ms_pairs_fn ms_dot_reference, ms_squares_reference;
+#define MS_PAIRS_OF_FLOATS(NAME)                                                                   \
+    ms_pairs_fn ms_dot_##NAME, ms_squares_##NAME, ms_dot_f16_##NAME, ms_squares_f16_##NAME
+MS_PAIRS_OF_FLOATS(reference);
+ms_pairs_fn ms_dot_i8_reference;
 #if defined(__x86_64__)
-ms_pairs_fn ms_dot_avx2, ms_squares_avx2, ms_dot_avx512, ms_squares_avx512;
+MS_PAIRS_OF_FLOATS(avx2);
+MS_PAIRS_OF_FLOATS(avx512);
+ms_pairs_fn ms_dot_i8_avx2, ms_dot_i8_vnni;
 #elif defined(__aarch64__)
-ms_pairs_fn ms_dot_neon, ms_squares_neon;
+MS_PAIRS_OF_FLOATS(neon);
+ms_pairs_fn ms_dot_i8_neon;
 #endif
 
 extern const struct ms_kernels ms_kernels_reference;
 #if defined(__x86_64__)
-extern const struct ms_kernels ms_kernels_avx2, ms_kernels_avx512;
+extern const struct ms_kernels ms_kernels_avx2, ms_kernels_avx512, ms_kernels_vnni;
 #elif defined(__aarch64__)
 extern const struct ms_kernels ms_kernels_neon;
 #elif defined(__arm__)

@@ -89,4 +89,4 @@ static inline __attribute__((always_inline)) vec fma_group(group g, size_t i, ve
 
 #include "kernels/convolve.h"
 
-MS_KERNELS(neon, neon);
+MS_KERNELS(neon, neon, neon);

@@ -62,13 +62,14 @@ static void depthwise(const struct ms_depthwise *call) {
         depthwise_row(call, y);
 }
 
-const struct ms_kernels ms_kernels_reference = {.name = "reference",
-                                                .lanes = lanes,
-                                                .pointwise = pointwise,
-                                                .depthwise = depthwise,
-                                                .fold_row = fold_row,
-                                                .pack_panel = pack_panel,
-                                                .crc32c = crc32c,
-                                                .resizer = &ms_resizer_reference,
-                                                .dot = ms_dot_reference,
-                                                .squares = ms_squares_reference};
+const struct ms_kernels ms_kernels_reference = {
+    .name = "reference",
+    .lanes = lanes,
+    .pointwise = pointwise,
+    .depthwise = depthwise,
+    .fold_row = fold_row,
+    .pack_panel = pack_panel,
+    .crc32c = crc32c,
+    .resizer = &ms_resizer_reference,
+    .dot = {ms_dot_reference, ms_dot_f16_reference, ms_dot_i8_reference},
+    .squares = {ms_squares_reference, ms_squares_f16_reference}};

@@ -55,4 +55,4 @@ static inline vec fma_group(group g, size_t i, vec w, vec sum) {
 
 #include "kernels/convolve.h"
 
-MS_KERNELS(vfpv4, reference);
+MS_KERNELS(vfpv4, reference, reference);

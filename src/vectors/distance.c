@@ -33,24 +33,27 @@ static bool finish_cosine(float ab, float aa, float bb, double *distance) {
     return true;
 }
 
-bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, const float *a,
-                        const float *b, size_t n, double *distance) {
-    if (metric == MINISIM_COSINE) {
-        if (finish_cosine(sum, aa, bb, distance))
-            return true;
-        if (!are_alike(a, b, n))
-            return false;
-        *distance = 0;
-        return true;
-    }
+bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, double *distance) {
+    if (metric == MINISIM_COSINE)
+        return finish_cosine(sum, aa, bb, distance);
     if (!isfinite(sum))
         return false;
     *distance = metric == MINISIM_EUCLIDEAN ? sqrt((double)sum) : (double)sum;
     return true;
 }
 
+static bool finish(minisim_metric metric, float sum, float aa, float bb, const float *a,
+                   const float *b, size_t n, double *distance) {
+    if (ms_finish_distance(metric, sum, aa, bb, distance))
+        return true;
+    if (metric != MINISIM_COSINE || !are_alike(a, b, n))
+        return false;
+    *distance = 0;
+    return true;
+}
+
 static ms_pairs_fn *kernel_of(const struct ms_kernels *kernels, minisim_metric metric) {
-    return metric == MINISIM_EUCLIDEAN ? kernels->squares : kernels->dot;
+    return metric == MINISIM_EUCLIDEAN ? kernels->squares[MS_F32] : kernels->dot[MS_F32];
 }
 
 void ms_vector_sums(const struct ms_vector_set *set, minisim_metric metric, size_t query,
@@ -78,9 +81,8 @@ void ms_vector_squares(const struct ms_vector_set *set, float *squares) {
 bool ms_vector_distance(const struct ms_vector_set *set, minisim_metric metric, size_t a, size_t b,
                         float sum, double *distance) {
     bool cosine = metric == MINISIM_COSINE;
-    return ms_finish_distance(metric, sum, cosine ? set->squares[a] : 0,
-                              cosine ? set->squares[b] : 0, set->values + a * set->n,
-                              set->values + b * set->n, set->n, distance);
+    return finish(metric, sum, cosine ? set->squares[a] : 0, cosine ? set->squares[b] : 0,
+                  set->values + a * set->n, set->values + b * set->n, set->n, distance);
 }
 
 /* The fastest kernels here, looked for once: asking the CPU can take longer than a distance. */
@@ -111,10 +113,10 @@ minisim_status minisim_distance(minisim_metric metric, const float *a, const flo
     const struct ms_kernels *kernels = best_kernels();
     float sum = sum_of(kernel_of(kernels, metric), a, b, n), aa = 0, bb = 0;
     if (metric == MINISIM_COSINE) {
-        aa = sum_of(kernels->dot, a, a, n);
-        bb = sum_of(kernels->dot, b, b, n);
+        aa = sum_of(kernels->dot[MS_F32], a, a, n);
+        bb = sum_of(kernels->dot[MS_F32], b, b, n);
     }
-    bool found = ms_finish_distance(metric, sum, aa, bb, a, b, n, distance);
+    bool found = finish(metric, sum, aa, bb, a, b, n, distance);
     ms_float_env_leave(&env);
     return found ? MINISIM_OK : MINISIM_NO_DISTANCE;
 }
@@ -124,7 +126,7 @@ minisim_status minisim_normalize(float *vector, size_t n) {
     if (!vector || n == 0)
         return MINISIM_BAD_ARGUMENT;
     ms_float_env_enter(&env);
-    float squares = sum_of(best_kernels()->dot, vector, vector, n);
+    float squares = sum_of(best_kernels()->dot[MS_F32], vector, vector, n);
     bool found = ms_has_direction(squares);
     if (found) {
         float length = (float)sqrt((double)squares);

@@ -28,9 +28,8 @@ bool ms_vector_distance(const struct ms_vector_set *set, minisim_metric metric, 
                         float sum, double *distance);
 
 /* From the sum of a with b, of a with a, and of b with b to their distance; only cosine needs more
- * than the first. false: there is none. */
-bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, const float *a,
-                        const float *b, size_t n, double *distance);
+ * than the first. false: the sums tell none; equal vectors may have a cosine distance even so. */
+bool ms_finish_distance(minisim_metric metric, float sum, float aa, float bb, double *distance);
 
 /* Whether a vector of this squared length has a cosine distance and a unit length. */
 bool ms_has_direction(float squares);

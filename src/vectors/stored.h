@@ -8,22 +8,18 @@
 #include "kernels/kernels.h"
 #include "minisim.h"
 
-enum ms_vector_type { MS_F32 = 0, MS_F16 = 1, MS_I8 = 2 };
-enum { MS_VECTOR_TYPES = 3 };
-
-/* Their names, then NULL. */
+/* Names of the types, then NULL. */
 extern const char *const ms_vector_type_names[];
 
-/* A block of them. Values are the file's bytes: little-endian on every machine. */
+/* A block of them, as the kernels take them. */
 struct ms_stored {
     enum ms_vector_type type;
     size_t n;      /* values of a vector */
     size_t stride; /* bytes from vector to vector: a multiple of 64 */
     size_t count;
-    uint8_t *values; /* [count][stride] */
+    uint8_t *values; /* [count][stride]: float, the bits of f16, or int8_t; zeros behind them */
     float *scales;   /* [count]; i8 alone */
     uint32_t *norms; /* [count]; of f32 and f16 the bits of a float */
-    float *room;     /* [n], while one is put */
 };
 
 /* The stride of such vectors. */
@@ -40,6 +36,10 @@ bool ms_stored_put(const struct ms_kernels *kernels, struct ms_stored *stored, s
 
 /* The values of vector `row`, in f32: exact for f32 and f16, scale * q rounded for i8. */
 void ms_stored_get(const struct ms_stored *stored, size_t row, float *vector);
+
+/* The values of `count` vectors as a file has them, little-endian, to those of this machine, or
+ * back. */
+void ms_stored_swap(enum ms_vector_type type, uint8_t *values, size_t count, size_t stride);
 
 /*
  * The distances of each query to each row, distances[q][r], as src/NUMBERS.md and FORMAT.md define

@@ -7,6 +7,7 @@ stb, each of a few hundred bytes, from nothing but the formats' definitions.
 A file's name begins with the row. tests/test_hostile.c holds what becomes of each. Files whose size
 is what is hostile about them are made there, not here.
 """
+import hashlib
 import os
 import struct
 import sys
@@ -313,6 +314,96 @@ def weights():
     yield "too-many-strides", msw((), blocks=((1, 2, 1),) * 6, channels=1, head=1)
 
 
+# ---- catalogues ----
+
+def crc32c(content):
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def up_to(content, multiple):
+    return content + b"\0" * (-len(content) % multiple)
+
+
+def with_crc(content, field):
+    """The CRC of bytes in which it stands."""
+    return content[:field] + struct.pack("<I", crc32c(content)) + content[field + 4:]
+
+
+UUID = bytes(range(16))
+
+
+def slot(generation, end=12288, segments=0, ids=0, gone=0, table=0):
+    return with_crc(up_to(b"MSCS" + struct.pack("<I6Q", 0, generation, end, segments, ids, gone, table) + UUID, 4096), 4)
+
+
+def record(name, label, text):
+    path = hashlib.sha256(name).digest()
+    return struct.pack("<QIIQqIIQQII", text, len(name), len(label), 5, -1, 2, 0, 7, 8, 640, 480) + path[:8] + path
+
+
+def columns_of(kind, first, count, gone, table):
+    """Vectors of three values, and all that belongs to them."""
+    vectors, scales, norms, records, text = b"", b"", b"", b"", b""
+    for i in range(first, first + count):
+        values = (1, i % 5, i % 3)
+        vectors += up_to(struct.pack(("<3f", "<3e", "<3b")[kind], *values), 64)
+        square = sum(value * value for value in values)
+        scales += struct.pack("<f", 0.5) if kind == 2 else b""
+        norms += struct.pack("<I" if kind == 2 else "<f", square)
+        name, label = b"/p/%d.jpg" % i, b"label" if i % 2 else b""
+        records += record(name, label, len(text))
+        text += name + label
+    return [vectors, scales, norms, records, text, struct.pack(f"<{len(gone)}Q", *gone), table]
+
+
+def piece(generation, first, count, gone, columns):
+    columns = [up_to(column, 64) for column in columns] + [b""] * (16 - len(columns))
+    sums = b"".join(struct.pack("<I", crc32c(column[at:at + 65536]))
+                    for column in columns for at in range(0, len(column), 65536))
+    rest = up_to(sums, 64) + b"".join(columns)
+    size = (192 + len(rest) + 4095) // 4096 * 4096
+    head = struct.pack("<4sI3Q4I", b"MSEG", 0, generation, size, first, count, len(gone), crc32c(sums), 0)
+    head += UUID + struct.pack("<16Q", *map(len, columns))
+    return up_to(with_crc(head, 4) + rest, 4096)
+
+
+def msc(kind, parts, tables=()):
+    """(header, two slots, segments); parts: how many records each, and which ids are gone."""
+    header = (b"\x89MSC\r\n\x1a\n" + struct.pack("<7I", 1, 0, 0, 0, 0, 3, kind) + b"\0" * 4 + UUID + b"ab" * 32
+              + b"made-by: hand\n")
+    slots, segments, ids, removed, table, entries = [slot(0), b"\0" * 4096], b"", 0, 0, 0, b""
+    for number, (count, gone) in enumerate(parts):
+        at, has = 12288 + len(segments), number in tables
+        segments += piece(number + 1, ids, count, gone,
+                          columns_of(kind, ids, count, gone, entries if has else b""))
+        entries += struct.pack("<QQII", at, ids, count, len(gone))
+        ids, removed, table = ids + count, removed + len(gone), at if has else table
+        slots[(number + 1) % 2] = slot(number + 1, 12288 + len(segments), number + 1, ids, removed, table)
+    return with_crc(up_to(header, 4096), 12), slots, segments
+
+
+def catalogues():
+    def whole(parts):
+        return parts[0] + b"".join(parts[1]) + parts[2]
+    two = msc(1, ((3, ()), (2, (1, 3))))
+    yield "f32", whole(msc(0, ((4, ()),)))
+    yield "f16", whole(two)
+    yield "i8", whole(msc(2, ((5, (0,)),)))
+    yield "table", whole(msc(2, ((2, ()), (0, (1,)), (1, ())), (2,)))
+    yield "empty", whole(msc(0, ()))
+    for number in (0, 1):  # the other one and, where the newer is gone, the segment behind it
+        slots = list(two[1])
+        slots[number] = b"?" * 64 + b"\0" * 4032
+        yield f"no-slot-{number}", whole((two[0], slots, two[2]))
+    yield "cut", whole(two)[:-4096]
+    yield "tail", whole(two) + two[2][:4096]
+
+
 def seeds():
     """What the other fuzz targets begin with."""
     yield "exif/big", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"
@@ -323,6 +414,8 @@ def seeds():
         yield "npy/" + name, content
     for name, content in weights():
         yield "weights/" + name, content
+    for name, content in catalogues():
+        yield "catalogue/" + name, content
     # The first byte: NUL ends names, JSON, a matrix, a row too many.
     yield "names/lines", b"\0a.jpg\n\n\"b\\n\\303\\251\"\nlast"
     yield "names/nuls", b"\1a.jpg\0\0b c\0last"

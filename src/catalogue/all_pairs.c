@@ -1,0 +1,314 @@
+/*
+ * All pairs: see all_pairs.h. Records are cut into blocks, and the threads take pairs of blocks,
+ * one after the other, from a counter. Whoever wants the distances gets them by thread.
+ */
+#include "catalogue/all_pairs.h"
+
+#include "base/error.h"
+#include "base/team.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Records of a block, at most, and bytes of its values in f32: unpacking 2 x 512 vectors for 512^2
+ * pairs costs little beside the pairs. */
+enum { BLOCK_MOST = 512, BLOCK_BYTES = 4 << 20 };
+
+/* A block of records, and its first's place in the choice. */
+struct block {
+    size_t first;
+    struct ms_stored rows;
+};
+
+struct worker {
+    struct block a, b;
+    float *room;
+    double *distances; /* [a.rows.count][b.rows.count] */
+    uint64_t compared;
+    /* What a pass is made for. */
+    struct ms_close_pair *found;
+    size_t found_count, found_capacity;
+    double largest;
+};
+
+struct run {
+    const struct ms_pass *pass;
+    const struct ms_chosen *others;
+    size_t each; /* records of a block */
+    uint64_t row_blocks, other_blocks;
+    bool is_same, wants_pairs;
+    double limit;
+    struct worker *workers;
+    atomic_uint_fast64_t next, compared, found;
+    atomic_bool ended;
+    pthread_mutex_t lock; /* of the first failure: */
+    minisim_status status;
+    minisim_error error;
+};
+
+static minisim_status out_of_memory(minisim_error *error) {
+    return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+}
+
+bool ms_choose_all(const struct ms_catalogue *c, struct ms_chosen *chosen) {
+    uint64_t count = ms_catalogue_count(c);
+    uint64_t *ids = count < SIZE_MAX / 16 ? malloc(((size_t)count + 1) * sizeof *ids) : NULL;
+    *chosen = (struct ms_chosen){.catalogue = c, .ids = ids};
+    for (uint64_t id = 0; ids && id < ms_catalogue_ids(c) && chosen->count < count; id++)
+        if (!ms_catalogue_is_removed(c, id))
+            ids[chosen->count++] = id;
+    return ids != NULL;
+}
+
+uint64_t ms_count_pairs(const struct ms_pass *pass) {
+    uint64_t n = pass->rows.count, m = pass->others.count;
+    return pass->others.catalogue ? n * m : n % 2 ? n * ((n - 1) / 2) : n > 0 ? n / 2 * (n - 1) : 0;
+}
+
+/* ---- blocks ---- */
+
+/* Reads what is chosen from `first` on: ids that lie together at once. */
+static minisim_status read_block(const struct run *run, const struct ms_chosen *chosen,
+                                 struct block *block, size_t first, minisim_error *error) {
+    struct ms_stored all = block->rows;
+    size_t count = chosen->count - first < run->each ? chosen->count - first : run->each;
+    const uint64_t *ids = chosen->ids + first;
+    minisim_status status = MINISIM_OK;
+    block->first = first;
+    for (size_t at = 0; !status && at < count;) {
+        struct ms_stored part = all;
+        size_t together = 1;
+        while (at + together < count && ids[at + together] == ids[at] + together)
+            together++;
+        part.values += at * all.stride;
+        part.scales += at;
+        part.norms += at;
+        status = ms_catalogue_vectors(chosen->catalogue, ids[at], together, &part, error);
+        at += part.count;
+    }
+    block->rows.count = count;
+    return status;
+}
+
+/* ---- what is wanted of a pair of blocks ---- */
+
+static minisim_status keep_pair(struct run *run, struct worker *w, double distance, uint64_t a,
+                                uint64_t b, minisim_error *error) {
+    if (w->found_count == w->found_capacity) {
+        size_t capacity = w->found_capacity ? 2 * w->found_capacity : 1024;
+        struct ms_close_pair *grown = realloc(w->found, capacity * sizeof *grown);
+        if (!grown)
+            return out_of_memory(error);
+        w->found = grown;
+        w->found_capacity = capacity;
+    }
+    w->found[w->found_count++] = (struct ms_close_pair){distance, a, b};
+    if (atomic_fetch_add(&run->found, 1) < MS_CLOSE_MOST)
+        return MINISIM_OK;
+    return ms_fail(error, MINISIM_BAD_ARGUMENT,
+                   "more than %d pairs are as close as that: take a stricter limit", MS_CLOSE_MOST);
+}
+
+static minisim_status take(struct run *run, struct worker *w, minisim_error *error) {
+    const struct ms_pass *pass = run->pass;
+    size_t rows = w->a.rows.count, others = w->b.rows.count;
+    bool one = run->is_same && w->a.first == w->b.first, dot = pass->metric == MINISIM_DOT;
+    minisim_status status = MINISIM_OK;
+    for (size_t i = 0; !status && i < rows; i++)
+        for (size_t k = one ? i + 1 : 0; !status && k < others; k++) {
+            double value = w->distances[i * others + k], distance = dot ? -value : value;
+            if (!isfinite(value))
+                continue;
+            if (distance > w->largest)
+                w->largest = distance;
+            if (run->wants_pairs && distance <= run->limit)
+                status = keep_pair(run, w, distance, pass->rows.ids[w->a.first + i],
+                                   run->others->ids[w->b.first + k], error);
+        }
+    w->compared += one ? (uint64_t)rows * (rows - 1) / 2 : (uint64_t)rows * others;
+    return status;
+}
+
+/* ---- the pass ---- */
+
+/* The blocks of a task: of rows with each other, row by row of the upper triangle. */
+static void find_task(const struct run *run, uint64_t task, uint64_t *a, uint64_t *b) {
+    uint64_t blocks = run->row_blocks;
+    if (!run->is_same) {
+        *a = task / run->other_blocks;
+        *b = task % run->other_blocks;
+        return;
+    }
+    for (*a = 0; task >= blocks - *a; ++*a)
+        task -= blocks - *a;
+    *b = *a + task;
+}
+
+static uint64_t count_tasks(const struct run *run) {
+    uint64_t blocks = run->row_blocks;
+    return run->is_same ? blocks * (blocks + 1) / 2 : blocks * run->other_blocks;
+}
+
+static minisim_status do_task(struct run *run, struct worker *w, uint64_t task,
+                              minisim_error *error) {
+    const struct ms_pass *pass = run->pass;
+    uint64_t a, b;
+    find_task(run, task, &a, &b);
+    minisim_status status = MINISIM_OK;
+    /* The next task is mostly of the same first block. */
+    if (w->a.first != a * run->each)
+        status = read_block(run, &pass->rows, &w->a, (size_t)a * run->each, error);
+    if (!status)
+        status = read_block(run, run->others, &w->b, (size_t)b * run->each, error);
+    if (status)
+        return status;
+    ms_stored_distances(pass->kernels, pass->metric, &w->a.rows, &w->b.rows, w->room, w->distances);
+    return take(run, w, error);
+}
+
+static void fail(struct run *run, minisim_status status, const minisim_error *error) {
+    pthread_mutex_lock(&run->lock);
+    if (!run->status) {
+        run->status = status;
+        run->error = *error;
+    }
+    pthread_mutex_unlock(&run->lock);
+    atomic_store(&run->ended, true);
+}
+
+static void work(void *argument, size_t member) {
+    struct run *run = argument;
+    struct worker *w = &run->workers[member];
+    uint64_t tasks = count_tasks(run), task;
+    while (!atomic_load(&run->ended) && (task = atomic_fetch_add(&run->next, 1)) < tasks) {
+        minisim_error error;
+        minisim_status status = do_task(run, w, task, &error);
+        atomic_fetch_add(&run->compared, w->compared);
+        w->compared = 0;
+        if (status)
+            fail(run, status, &error);
+        else if (member == 0 && run->pass->progress &&
+                 run->pass->progress(run->pass->user, atomic_load(&run->compared)))
+            fail(run, MINISIM_CANCELLED, &(minisim_error){"stopped"});
+    }
+}
+
+static bool open_worker(const struct run *run, struct worker *w) {
+    const struct ms_origin *origin = ms_catalogue_origin(run->pass->rows.catalogue);
+    w->largest = -INFINITY;
+    w->a.first = SIZE_MAX;
+    if (!ms_stored_open(&w->a.rows, origin->type, origin->dimension, run->each) ||
+        !ms_stored_open(&w->b.rows, origin->type, origin->dimension, run->each))
+        return false;
+    w->room = malloc((ms_distance_room(&w->a.rows, &w->b.rows) + 1) * sizeof *w->room);
+    w->distances = malloc(run->each * run->each * sizeof *w->distances);
+    return w->room && w->distances;
+}
+
+static void close_worker(struct worker *w) {
+    ms_stored_close(&w->a.rows);
+    ms_stored_close(&w->b.rows);
+    free(w->room);
+    free(w->distances);
+    free(w->found);
+}
+
+static size_t blocks_of(const struct run *run, size_t count) {
+    return (count + run->each - 1) / run->each;
+}
+
+static bool open_run(struct run *run, const struct ms_pass *pass, size_t threads) {
+    size_t dimension = ms_catalogue_origin(pass->rows.catalogue)->dimension;
+    size_t each = BLOCK_BYTES / (dimension * sizeof(float));
+    run->pass = pass;
+    run->is_same = !pass->others.catalogue;
+    run->others = run->is_same ? &pass->rows : &pass->others;
+    each = each > BLOCK_MOST ? BLOCK_MOST : each;
+    each = each > pass->rows.count && each > run->others->count
+               ? (pass->rows.count > run->others->count ? pass->rows.count : run->others->count)
+               : each;
+    run->each = each > 0 ? each : 1;
+    run->row_blocks = blocks_of(run, pass->rows.count);
+    run->other_blocks = blocks_of(run, run->others->count);
+    run->workers = calloc(threads, sizeof *run->workers);
+    bool good = run->workers != NULL;
+    for (size_t i = 0; good && i < threads; i++)
+        good = open_worker(run, &run->workers[i]);
+    return good;
+}
+
+static minisim_status compare_all(struct run *run, const struct ms_pass *pass, size_t threads,
+                                  minisim_error *error) {
+    struct ms_team team;
+    if (!open_run(run, pass, threads))
+        return out_of_memory(error);
+    if (!ms_team_open(&team, threads))
+        return ms_fail(error, MINISIM_REFUSED, "the system gives no threads");
+    pthread_mutex_init(&run->lock, NULL);
+    ms_team_run(&team, work, run);
+    ms_team_close(&team);
+    pthread_mutex_destroy(&run->lock);
+    return run->status ? ms_fail(error, run->status, "%s", run->error.text) : MINISIM_OK;
+}
+
+static void close_run(struct run *run, size_t threads) {
+    for (size_t i = 0; run->workers && i < threads; i++)
+        close_worker(&run->workers[i]);
+    free(run->workers);
+}
+
+static size_t threads_of(const struct ms_pass *pass) {
+    return pass->threads < 1 ? 1 : pass->threads > MS_TEAM_MAX ? MS_TEAM_MAX : pass->threads;
+}
+
+/* ---- close pairs ---- */
+
+static int compare_pairs(const void *one, const void *other) {
+    const struct ms_close_pair *x = one, *y = other;
+    if (x->distance != y->distance)
+        return x->distance < y->distance ? -1 : 1;
+    if (x->a != y->a)
+        return x->a < y->a ? -1 : 1;
+    return (x->b > y->b) - (x->b < y->b);
+}
+
+static minisim_status gather(const struct run *run, size_t threads, struct ms_close_pair **pairs,
+                             size_t *count, minisim_error *error) {
+    size_t sum = 0;
+    for (size_t i = 0; i < threads; i++)
+        sum += run->workers[i].found_count;
+    *pairs = malloc((sum + 1) * sizeof **pairs);
+    if (!*pairs)
+        return out_of_memory(error);
+    for (size_t i = 0; i < threads; i++)
+        for (size_t k = 0; k < run->workers[i].found_count; k++)
+            (*pairs)[(*count)++] = run->workers[i].found[k];
+    qsort(*pairs, *count, sizeof **pairs, compare_pairs);
+    return MINISIM_OK;
+}
+
+minisim_status ms_find_close_pairs(const struct ms_pass *pass, double limit,
+                                   struct ms_close_pair **pairs, size_t *count,
+                                   minisim_error *error) {
+    struct run run = {.wants_pairs = true, .limit = limit};
+    size_t threads = threads_of(pass);
+    *pairs = NULL;
+    *count = 0;
+    minisim_status status = compare_all(&run, pass, threads, error);
+    if (!status)
+        status = gather(&run, threads, pairs, count, error);
+    close_run(&run, threads);
+    return status;
+}
+
+minisim_status ms_find_largest(const struct ms_pass *pass, double *largest, minisim_error *error) {
+    struct run run = {.wants_pairs = false};
+    size_t threads = threads_of(pass);
+    minisim_status status = compare_all(&run, pass, threads, error);
+    *largest = -INFINITY;
+    for (size_t i = 0; !status && i < threads; i++)
+        if (run.workers[i].largest > *largest)
+            *largest = run.workers[i].largest;
+    close_run(&run, threads);
+    return status;
+}

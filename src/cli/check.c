@@ -1,0 +1,202 @@
+/*
+ * minisim check: the gate for uploads. Each picture meets the catalogue by itself and is answered
+ * with one line: new, or a duplicate of the nearest.
+ */
+#include "base/json.h"
+#include "base/text.h"
+#include "catalogue/search.h"
+#include "cli/catalogues.h"
+#include "cli/console.h"
+#include "cli/limit.h"
+#include "cli/sources.h"
+#include "cli/verbs.h"
+
+#include <math.h>
+
+static const struct ms_option check_options[] = {
+    {MS_OPTION_MAX_DISTANCE, "max-distance", 0, "D",
+     "a duplicate is at most so far; not said:\nas the catalogue or the weights note"},
+    {MS_OPTION_METRIC, "metric", 0, "METRIC", "cosine (usual), euclidean or dot"},
+    {MS_OPTION_MIN_SCORE, "min-score", 0, "S", "for dot: its product is at least this"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
+    {0}};
+
+const struct ms_verb ms_verb_check = {
+    "check",
+    "CATALOGUE PICTURE...",
+    "tell whether pictures are new to a catalogue, or duplicates",
+    "Tells of each picture whether the catalogue (.msc, see minisim index) has one that is\n"
+    "nearly the same, in one line: new or duplicate, the picture, the distance to the\n"
+    "nearest in the catalogue, and that one. The exit status is 0 where every picture was\n"
+    "read and is new, 11 where one is a duplicate.\n"
+    "\n"
+    "  minisim check shop.msc upload.jpg && minisim index shop.msc upload.jpg",
+    {check_options, ms_source_options, ms_network_options, ms_picture_options},
+    ms_run_check};
+
+struct check {
+    struct ms_picture_settings pictures;
+    struct ms_sources sources;
+    struct ms_limit limit;
+    int json;
+    const char *path;
+    struct ms_catalogue *catalogue;
+    const struct ms_kernels *kernels;
+    struct ms_stored query; /* one */
+};
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", NULL};
+    struct check *c = settings;
+    switch (option->id) {
+    case MS_OPTION_METRIC:
+    case MS_OPTION_MAX_DISTANCE:
+    case MS_OPTION_MIN_SCORE:
+        return ms_take_limit_option(&c->limit, option, value);
+    case MS_OPTION_FORMAT:
+        return ms_take_choice(option, value, formats, &c->json);
+    default:
+        return ms_take_input_option(&c->sources, &c->pictures, option, value);
+    }
+}
+
+static bool check_usage(struct check *c) {
+    struct ms_sources *sources = &c->sources;
+    if (sources->count == 0)
+        return ms_refuse_usage("check needs a CATALOGUE; see minisim check --help");
+    c->path = sources->names[0];
+    sources->names++;
+    sources->count--;
+    if (sources->count == 0 && !sources->files_from)
+        return ms_refuse_usage("check needs a PICTURE; see minisim check --help");
+    return ms_check_source_options(sources, NULL, NULL) && ms_check_limit(&c->limit) &&
+           ms_check_sources(sources);
+}
+
+/* ---- answers ---- */
+
+/* What the catalogue says of a picture; `path` is empty where it holds nothing to compare with. */
+struct verdict {
+    bool is_duplicate;
+    double value; /* to the nearest: distance or product */
+    uint64_t id;
+    char path[MS_PATH_MOST + 1];
+};
+
+static void print_text(const char *name, const struct verdict *v) {
+    fputs(v->is_duplicate ? "duplicate\t" : "new\t", stdout);
+    ms_write_name(stdout, name);
+    if (v->path[0]) {
+        printf("\t%.4g\t", v->value + 0.0); /* -0 becomes 0 */
+        ms_write_name(stdout, v->path);
+    }
+    putchar('\n');
+}
+
+static void print_json(const struct check *c, const char *name, const struct verdict *v) {
+    struct ms_json json = {.file = stdout};
+    ms_json_open(&json, NULL, '{');
+    ms_json_count(&json, "schema", 1);
+    ms_json_name(&json, "picture", name);
+    ms_json_bool(&json, "duplicate", v->is_duplicate);
+    if (v->path[0]) {
+        ms_json_open(&json, "nearest", '{');
+        ms_json_name(&json, "path", v->path);
+        ms_json_count(&json, "id", v->id);
+        ms_json_double(&json, ms_limit_metrics[c->limit.metric], v->value);
+        ms_json_close(&json, '}');
+    } else {
+        ms_json_text(&json, "nearest", NULL);
+    }
+    ms_json_close(&json, '}');
+    putchar('\n');
+}
+
+static minisim_status describe(const struct check *c, const struct ms_hit *hit, struct verdict *v,
+                               minisim_error *error) {
+    struct ms_record record;
+    size_t count;
+    v->id = hit->id;
+    v->value = ms_limit_metric(&c->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
+    v->is_duplicate = ms_is_close(&c->limit, v->value);
+    minisim_status status = ms_catalogue_records(c->catalogue, v->id, 1, &record, &count, error);
+    return status ? status : ms_catalogue_text(c->catalogue, v->id, &record, v->path, NULL, error);
+}
+
+/* Looks for the nearest record. */
+static minisim_status judge(const struct check *c, struct verdict *v, minisim_error *error) {
+    bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
+    struct ms_search search = {c->kernels, ms_limit_metric(&c->limit), &c->query,
+                               dot ? -INFINITY : INFINITY};
+    struct ms_hit hit = {0};
+    struct ms_top top = {.most = 1, .hits = &hit};
+    *v = (struct verdict){.is_duplicate = false};
+    minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
+    return status || top.count == 0 ? status : describe(c, &hit, v, error);
+}
+
+/* One embedding: the line that it gets, and the exit status. false: it ends here. */
+static bool answer(void *user, const char *name, const float *vector) {
+    struct check *c = user;
+    struct verdict v;
+    minisim_error error;
+    double distance;
+    bool aimless = ms_limit_metric(&c->limit) == MINISIM_COSINE &&
+                   minisim_distance(MINISIM_COSINE, vector, vector, c->query.n, &distance);
+    if (aimless || !ms_stored_put(c->kernels, &c->query, 0, vector)) {
+        ms_complain(name, aimless ? "its embedding is all zeros: it has no cosine distance"
+                                  : "it has a value beyond 65504, which f16 cannot hold");
+        ms_note(MS_EXIT_SOME_FAILED);
+        return true;
+    }
+    minisim_status status = judge(c, &v, &error);
+    if (status)
+        return ms_catalogue_failed(c->path, status, &error);
+    if (v.is_duplicate)
+        ms_note(MS_EXIT_DUPLICATE);
+    if (c->json)
+        print_json(c, name, &v);
+    else
+        print_text(name, &v);
+    return ms_flush_output();
+}
+
+/* ---- the whole ---- */
+
+static bool fits(const struct check *c, const struct ms_engine *engine) {
+    const struct ms_origin *ours = ms_catalogue_origin(c->catalogue);
+    struct ms_origin origin;
+    minisim_error error;
+    if (!ms_find_origin(&c->pictures, engine, ours->type, &origin))
+        return false;
+    minisim_status status = ms_check_origin(ours, &origin, &error);
+    return status == MINISIM_OK || ms_catalogue_failed(c->path, status, &error);
+}
+
+static void check_pictures(struct check *c) {
+    const struct ms_origin *origin = ms_catalogue_origin(c->catalogue);
+    struct ms_engine engine;
+    c->kernels = ms_kernels_choose(c->pictures.model.cpu);
+    if (!ms_open_engine(&c->pictures, ms_count_sources(&c->sources), &engine))
+        return;
+    if (!ms_stored_open(&c->query, origin->type, origin->dimension, 1))
+        ms_out_of_memory();
+    else if (fits(c, &engine) && ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
+             (c->limit.from || ms_find_fact_limit(&c->limit, engine.model)))
+        ms_embed_sources(&c->sources, &c->pictures, &engine, answer, c);
+    ms_stored_close(&c->query);
+    ms_close_engine(&engine);
+}
+
+void ms_run_check(const struct ms_verb *verb, int argc, char **argv) {
+    struct check c = {.sources = {.names = argv}};
+    if (!ms_open_sources(&c.sources, argc))
+        return;
+    if (ms_parse_options(verb, argc, argv, take_option, &c, &c.sources.count) && check_usage(&c) &&
+        ms_open_catalogue(c.path, &c.catalogue)) {
+        check_pictures(&c);
+        ms_catalogue_close(c.catalogue);
+    }
+    ms_close_sources(&c.sources);
+}

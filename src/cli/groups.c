@@ -1,0 +1,153 @@
+/* Writers of groups: see groups.h. For people, as JSON, and as a list of names for xargs. */
+#include "cli/groups.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/console.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+void ms_free_groups(struct ms_groups *groups) {
+    for (size_t i = 0; i < groups->count; i++) {
+        for (size_t k = 0; k < groups->groups[i].count; k++)
+            free(groups->groups[i].members[k].path);
+        free(groups->groups[i].members);
+    }
+    free(groups->groups);
+    groups->groups = NULL;
+    groups->count = 0;
+}
+
+/* ---- text ---- */
+
+static void print_header(const struct ms_groups *groups) {
+    char count[MS_NUMBER_SIZE], records[MS_NUMBER_SIZE], limit[MS_NUMBER_SIZE];
+    printf("# %s group%s of %s records: %s %s %s (%s)", ms_count_text(groups->count, count),
+           groups->count == 1 ? "" : "s", ms_count_text(groups->records, records), groups->metric,
+           groups->dot ? "product at least" : "distance at most",
+           ms_double_text(groups->limit, limit), groups->limit_from);
+    if (groups->against) {
+        printf(", against ");
+        ms_write_name(stdout, groups->against);
+    } else {
+        printf(", %s linkage", groups->linkage);
+    }
+    putchar('\n');
+}
+
+static const char *mark(const struct ms_groups *groups, const struct ms_group_member *member) {
+    if (groups->against)
+        return member->against ? "there" : "here";
+    return member->kept ? "keep" : "-";
+}
+
+void ms_write_groups_text(const struct ms_groups *groups) {
+    print_header(groups);
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct ms_group *group = &groups->groups[i];
+        printf("# %zu, %s %.4g\n", group->count,
+               groups->dot ? "smallest product" : "largest distance", group->largest);
+        for (size_t k = 0; k < group->count; k++) {
+            const struct ms_group_member *member = &group->members[k];
+            printf("%s\t%.4g\t", mark(groups, member), member->distance + 0.0); /* -0 becomes 0 */
+            ms_write_name(stdout, member->path);
+            putchar('\n');
+        }
+    }
+}
+
+/* ---- JSON ---- */
+
+static void write_member(const struct ms_groups *groups, struct ms_json *json,
+                         const struct ms_group_member *member) {
+    const struct ms_record *record = &member->record;
+    ms_json_open(json, NULL, '{');
+    ms_json_name(json, "path", member->path);
+    ms_json_count(json, "id", member->id);
+    ms_json_bool(json, groups->against ? "against" : "keep",
+                 groups->against ? member->against : member->kept);
+    ms_json_double(json, groups->metric, member->distance);
+    if (!(record->flags & MS_RECORD_NO_FILE)) {
+        ms_json_count(json, "bytes", record->size);
+        ms_json_double(json, "changed", (double)record->seconds + 1e-9 * record->nanoseconds);
+        ms_json_count(json, "width", record->width);
+        ms_json_count(json, "height", record->height);
+    }
+    ms_json_close(json, '}');
+}
+
+static void write_group(const struct ms_groups *groups, struct ms_json *json,
+                        const struct ms_group *group) {
+    ms_json_open(json, NULL, '{');
+    ms_json_double(json, groups->dot ? "smallest" : "largest", group->largest);
+    ms_json_open(json, "members", '[');
+    for (size_t i = 0; i < group->count; i++)
+        write_member(groups, json, &group->members[i]);
+    ms_json_close(json, ']');
+    ms_json_close(json, '}');
+}
+
+void ms_write_groups_json(const struct ms_groups *groups) {
+    struct ms_json json = {.file = stdout};
+    ms_json_open(&json, NULL, '{');
+    ms_json_count(&json, "schema", 1);
+    ms_json_name(&json, "catalogue", groups->catalogue);
+    if (groups->against)
+        ms_json_name(&json, "against", groups->against);
+    else
+        ms_json_text(&json, "linkage", groups->linkage);
+    ms_json_count(&json, "records", groups->records);
+    ms_json_text(&json, "metric", groups->metric);
+    ms_json_double(&json, groups->dot ? "min_score" : "max_distance", groups->limit);
+    ms_json_text(&json, "limit_from", groups->limit_from);
+    ms_json_open(&json, "groups", '[');
+    for (size_t i = 0; i < groups->count; i++)
+        write_group(groups, &json, &groups->groups[i]);
+    ms_json_close(&json, ']');
+    ms_json_close(&json, '}');
+    putchar('\n');
+}
+
+/* ---- what could go ---- */
+
+/* Is the file as it was when its vector was made? Rows have none. */
+static bool is_fresh(const struct ms_group_member *member) {
+    const struct ms_record *record = &member->record;
+    struct stat about;
+    if (record->flags & MS_RECORD_NO_FILE)
+        return true;
+    if (stat(member->path, &about) == 0 && (uint64_t)about.st_size == record->size &&
+        about.st_mtim.tv_sec == record->seconds &&
+        (uint32_t)about.st_mtim.tv_nsec == record->nanoseconds)
+        return true;
+    ms_complain(member->path, "it changed or is gone since it was indexed: nothing is offered for "
+                              "removal because of it");
+    ms_note(MS_EXIT_SOME_FAILED);
+    return false;
+}
+
+/* One that is kept has to be there. */
+static bool is_kept_fresh(const struct ms_group *group) {
+    for (size_t i = 0; i < group->count; i++)
+        if (group->members[i].kept && is_fresh(&group->members[i]))
+            return true;
+    return false;
+}
+
+void ms_write_removable(const struct ms_groups *groups, bool null_ended) {
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct ms_group *group = &groups->groups[i];
+        bool kept = is_kept_fresh(group);
+        for (size_t k = 0; kept && k < group->count; k++) {
+            const struct ms_group_member *member = &group->members[k];
+            if (member->kept || !is_fresh(member))
+                continue;
+            if (null_ended)
+                fputs(member->path, stdout);
+            else
+                ms_write_name(stdout, member->path);
+            putchar(null_ended ? '\0' : '\n');
+        }
+    }
+}
