@@ -44,7 +44,8 @@ has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/nul
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
-OUTPUTS  := $(addprefix src/base/,json.c npy.c output.c text.c) src/picture/jpeg_write.c
+OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c)
+OUTPUTS  += src/picture/jpeg_write.c
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
@@ -60,7 +61,7 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/export/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.

@@ -104,8 +104,8 @@ rows() {
     pictures p 1 9
     expect 0 "$minisim" embed --format npy -o v.npy --ids-out v.txt p
     for type in f32 f16 i8; do
-        expect 0 "$minisim" index $type.msc --type $type --vectors v.npy --ids v.txt
-        expect 0 "$minisim" index $type.msc --vectors v.npy --ids v.txt
+        expect 0 "$minisim" import $type.msc --type $type v.npy --ids v.txt
+        expect 0 "$minisim" import $type.msc v.npy --ids v.txt
         grep -qx "$type.msc: 9 records, 9 unchanged" "$out"
         expect 0 "$minisim" search $type.msc -k 2 --vectors v.npy --ids v.txt
         lines 27 "$out"
@@ -116,7 +116,7 @@ rows() {
         grep -q 'vectors of another model, these are embeddings' "$err"
     done
     { head -c 128 v.npy; tail -c +129 v.npy | head -c 6000; printf '\xff\xff\x7f\x47'; tail -c +6133 v.npy; } >large.npy
-    expect 1 "$minisim" index f16.msc --vectors large.npy --ids v.txt
+    expect 1 "$minisim" import f16.msc large.npy --ids v.txt
     grep -q 'row 1 (counted from 0)' "$err"
     expect 0 "$minisim" verify f16.msc
     [ "$("$minisim" list f16.msc | wc -l)" = 9 ]
@@ -277,7 +277,7 @@ full_disk() {
 check 'index: new, changed, copied, moved, hard links' updates
 check 'index: what is missing, and what only seems so' missing
 check 'search finds what compare finds' found
-check 'index and search: vectors of another model' rows
+check 'import and search: vectors of another model' rows
 check 'names with newlines, quotes, bytes that are no UTF-8' strange_names
 check 'a second writer is refused, readers are not' one_writer
 check 'compact, info, verify --recompute' compacted

@@ -1,8 +1,11 @@
 /* Rows of a NumPy file and their names: see arrays.h. */
 #include "cli/arrays.h"
 
+#include "base/error.h"
+#include "base/file.h"
 #include "cli/console.h"
 #include "cli/names.h"
+#include "export/formats.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +66,65 @@ bool ms_read_array(const char *path, const char *ids, bool null_ended, struct ms
         return true;
     ms_free_array(array);
     return false;
+}
+
+/* The format of a file that begins so; NULL: a NumPy file, or none. */
+static const struct ms_export_format *recognise(FILE *file, uint64_t size) {
+    uint8_t start[8] = {0};
+    if (fread(start, 1, sizeof start, file) != sizeof start || start[0] == 0x93)
+        return NULL;
+    for (size_t i = 0; ms_export_formats[i]; i++)
+        if (ms_export_formats[i]->is && ms_export_formats[i]->is(start, size))
+            return ms_export_formats[i];
+    return NULL;
+}
+
+/* *numbers is to be freed; NULL: the file has none. */
+static minisim_status read_file(const char *path, struct ms_vectors *vectors, int64_t **numbers,
+                                minisim_error *error) {
+    int descriptor;
+    uint64_t size;
+    *numbers = NULL;
+    minisim_status status = ms_file_open(path, &descriptor, &size, error);
+    if (status)
+        return status;
+    FILE *file = fdopen(descriptor, "rb");
+    if (!file) {
+        close(descriptor);
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    }
+    const struct ms_export_format *format = recognise(file, size);
+    if (format) {
+        rewind(file);
+        status = format->read(file, size, vectors, numbers, error);
+    }
+    fclose(file);
+    return format ? status : ms_read_npy(path, vectors, error);
+}
+
+static bool name_by_numbers(const int64_t *numbers, struct ms_array *array) {
+    size_t rows = array->vectors.rows;
+    array->names = calloc(rows, sizeof *array->names);
+    for (size_t i = 0; array->names && i < rows; i++)
+        if (asprintf(&array->names[i], "%lld", (long long)numbers[i]) < 0)
+            return false;
+    return array->names != NULL;
+}
+
+bool ms_read_exported(const char *path, const char *ids, bool null_ended, struct ms_array *array) {
+    minisim_error error;
+    int64_t *numbers;
+    *array = (struct ms_array){.names = NULL};
+    minisim_status status = read_file(path, &array->vectors, &numbers, &error);
+    if (status)
+        return fail(path, status, error.text);
+    bool good = ids       ? read_names(ids, null_ended, array)
+                : numbers ? name_by_numbers(numbers, array) || ms_out_of_memory()
+                          : fail(path, MINISIM_BAD_FILE, "it holds no names: --ids FILE has them");
+    free(numbers);
+    if (!good)
+        ms_free_array(array);
+    return good;
 }
 
 void ms_free_array(struct ms_array *array) {

@@ -31,6 +31,17 @@ bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
                                &error);
 }
 
+minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_origin *origin,
+                                        struct ms_catalogue **catalogue, minisim_error *error) {
+    struct ms_catalogue *old;
+    origin->type = type < 0 ? MS_F16 : (enum ms_vector_type)type;
+    if (type < 0 && ms_catalogue_open(path, &old, error) == MINISIM_OK) {
+        origin->type = ms_catalogue_origin(old)->type;
+        ms_catalogue_close(old);
+    }
+    return ms_catalogue_open_writer(path, origin, catalogue, error);
+}
+
 /* Lines for people, of what enters the embedding id. */
 static void describe(const struct ms_picture_settings *settings, const minisim_model *model,
                      const minisim_model_info *info, struct ms_origin *origin) {

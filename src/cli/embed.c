@@ -70,23 +70,13 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     }
 }
 
-static bool is_same_output(const char *a, const char *b) {
-    if (ms_output_is_stdout(a) || ms_output_is_stdout(b))
-        return ms_output_is_stdout(a) && ms_output_is_stdout(b);
-    char *first = ms_output_target(a), *second = ms_output_target(b);
-    bool same = first && second && strcmp(first, second) == 0;
-    free(first);
-    free(second);
-    return same;
-}
-
 /* Options that would do nothing are a mistake. */
 static bool check(struct embed *e) {
     if (e->sources.count == 0 && !e->sources.files_from)
         return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
     if (!ms_check_source_options(&e->sources, "ids-out", e->ids_path))
         return false;
-    if (e->ids_path && is_same_output(e->output_path, e->ids_path))
+    if (e->ids_path && ms_is_same_output(e->output_path, e->ids_path))
         return ms_refuse_usage("rows and their names cannot go to the same place");
     bool terminal = ms_output_is_stdout(e->output_path) && isatty(STDOUT_FILENO);
     if (terminal && (e->format == MS_ROWS_NPY || e->format == MS_ROWS_F32))

@@ -9,7 +9,6 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "catalogue/known.h"
-#include "cli/arrays.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/sources.h"
@@ -29,9 +28,6 @@ static const struct ms_option index_options[] = {
      "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
     {MS_OPTION_PRUNE, "prune", 0, NULL,
      "remove pictures that are gone; those of a folder\nor drive that is not there stay"},
-    {MS_OPTION_VECTORS, "vectors", 0, "FILE",
-     "take the rows of a NumPy file (.npy), which\nanother model made, instead of pictures"},
-    {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -46,8 +42,7 @@ const struct ms_verb ms_verb_index = {
     "it was; while it runs, others may search.\n"
     "\n"
     "  minisim index shop.msc Pictures/\n"
-    "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -\n"
-    "  minisim index texts.msc --vectors texts.npy --ids texts.txt",
+    "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -",
     {index_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_index};
 
@@ -68,7 +63,7 @@ struct index {
     struct ms_sources sources;
     int type, json; /* type: -1 not said */
     bool prune;
-    const char *path, *vectors_path, *ids_path;
+    const char *path;
     struct ms_catalogue *catalogue;
     pthread_mutex_t lock; /* of the catalogue and what is known of it */
     struct ms_known known;
@@ -101,12 +96,6 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_choice(option, value, ms_vector_type_names, &x->type);
     case MS_OPTION_PRUNE:
         return x->prune = true;
-    case MS_OPTION_VECTORS:
-        x->vectors_path = value;
-        return true;
-    case MS_OPTION_IDS:
-        x->ids_path = value;
-        return true;
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &x->json);
     default:
@@ -121,14 +110,9 @@ static bool check(struct index *x) {
     x->path = sources->names[0];
     sources->names++;
     sources->count--;
-    if (!ms_check_source_options(sources, "ids", x->ids_path))
+    if (!ms_check_source_options(sources, NULL, NULL))
         return false;
-    if (!x->vectors_path != !x->ids_path)
-        return ms_refuse_usage("--vectors FILE and --ids FILE go together");
-    bool pictures = sources->count > 0 || sources->files_from;
-    if (x->vectors_path && pictures)
-        return ms_refuse_usage("index takes pictures or --vectors, not both");
-    if (!x->vectors_path && !pictures)
+    if (sources->count == 0 && !sources->files_from)
         return ms_refuse_usage("index needs at least one PATH; see minisim index --help");
     for (size_t i = 0; i < sources->count; i++)
         if (strcmp(sources->names[i], "-") == 0)
@@ -166,20 +150,10 @@ static bool commit(struct index *x) {
     return true;
 }
 
-/* Of a new catalogue. */
-static enum ms_vector_type wanted_type(const struct index *x) {
-    return x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type;
-}
-
 static bool open_catalogue(struct index *x, struct ms_origin *origin) {
     minisim_error error;
-    struct ms_catalogue *old;
-    /* An old catalogue has its type; only --type may contradict it. */
-    if (x->type < 0 && ms_catalogue_open(x->path, &old, &error) == MINISIM_OK) {
-        origin->type = ms_catalogue_origin(old)->type;
-        ms_catalogue_close(old);
-    }
-    minisim_status status = ms_catalogue_open_writer(x->path, origin, &x->catalogue, &error);
+    minisim_status status =
+        ms_open_catalogue_writer(x->path, x->type, origin, &x->catalogue, &error);
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
@@ -529,8 +503,8 @@ static bool update(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
     struct ms_origin origin;
     x->sources.known = &known;
-    if (!ms_find_origin(&x->pictures, engine, wanted_type(x), &origin) ||
-        !open_catalogue(x, &origin) || !find_roots(x))
+    if (!ms_find_origin(&x->pictures, engine, MS_F16, &origin) || !open_catalogue(x, &origin) ||
+        !find_roots(x))
         return false;
     ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
     if (!ms_interrupted() && !x->failed)
@@ -580,61 +554,6 @@ bool ms_update_catalogue(const char *path, const struct ms_sources *sources,
     return good;
 }
 
-/* One row of another model. */
-static bool add_row(struct index *x, const char *name, const float *vector, size_t columns) {
-    struct detail d = {.record = {.flags = MS_RECORD_NO_FILE}};
-    struct finding found = {.as = NEW};
-    struct ms_sha256 hash;
-    minisim_error error;
-    ms_sha256_start(&hash);
-    ms_sha256_add_floats(&hash, vector, columns);
-    ms_sha256_digest(&hash, d.record.content);
-    snprintf(d.path, sizeof d.path, "%s", name);
-    minisim_status status =
-        ms_known_path(&x->known, d.path, &found.replaces, &found.old, &found.record, &error);
-    if (status)
-        return fail(x, status, &error);
-    if (found.replaces) {
-        found.as = CHANGED;
-        compare_old(&d, &found);
-    }
-    if (!found.done && !replace(x, &d, &found, vector))
-        return false;
-    x->counts[found.as]++;
-    x->pending++;
-    if (ms_catalogue_waiting(x->catalogue) == 0)
-        count_committed(x);
-    return true;
-}
-
-static void add_rows(struct index *x, const struct ms_array *array) {
-    size_t columns = array->vectors.columns;
-    ms_progress_start_rows(x->sources.progress, array->vectors.rows);
-    for (size_t i = 0; i < array->vectors.rows && !ms_interrupted(); i++)
-        if (!add_row(x, array->names[i], array->vectors.values + i * columns, columns)) {
-            ms_complain(x->vectors_path, "row %zu (counted from 0) was not added", i);
-            break;
-        }
-    if (!x->failed && commit(x))
-        report(x);
-    ms_progress_end();
-}
-
-static void index_vectors(struct index *x) {
-    struct ms_array array;
-    if (!ms_read_array(x->vectors_path, x->ids_path, x->sources.null_ended, &array))
-        return;
-    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns,
-                               .type = wanted_type(x)};
-    if (array.vectors.columns > MS_DIMENSION_MOST) {
-        ms_complain(x->vectors_path, "its rows have more than %d values", MS_DIMENSION_MOST);
-        ms_note(MS_EXIT_SOME_FAILED);
-    } else if (open_catalogue(x, &origin)) {
-        add_rows(x, &array);
-    }
-    ms_free_array(&array);
-}
-
 void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
     struct index x = {.sources = {.names = argv}, .type = -1};
     struct ms_engine engine;
@@ -642,9 +561,7 @@ void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
         return;
     pthread_mutex_init(&x.lock, NULL);
     if (ms_parse_options(verb, argc, argv, take_option, &x, &x.sources.count) && check(&x)) {
-        if (x.vectors_path) {
-            index_vectors(&x);
-        } else if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
+        if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
             index_pictures(&x, &engine);
             ms_close_engine(&engine);
         }

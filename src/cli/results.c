@@ -3,6 +3,8 @@
 #include "cli/console.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static bool said(const struct ms_output *output, int error) {
@@ -29,4 +31,14 @@ bool ms_settle_result(struct ms_output *output) {
 
 bool ms_publish_result(struct ms_output *output) {
     return said(output, output->target ? ms_output_publish(output) : 0);
+}
+
+bool ms_is_same_output(const char *a, const char *b) {
+    if (ms_output_is_stdout(a) || ms_output_is_stdout(b))
+        return ms_output_is_stdout(a) && ms_output_is_stdout(b);
+    char *first = ms_output_target(a), *second = ms_output_target(b);
+    bool same = first && second && strcmp(first, second) == 0;
+    free(first);
+    free(second);
+    return same;
 }

@@ -15,4 +15,7 @@ bool ms_send_result(struct ms_output *output);
 bool ms_settle_result(struct ms_output *output);
 bool ms_publish_result(struct ms_output *output);
 
+/* Do they name the same place? */
+bool ms_is_same_output(const char *a, const char *b);
+
 #endif

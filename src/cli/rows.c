@@ -6,9 +6,9 @@
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/results.h"
+#include "export/formats.h"
 
 #include <errno.h>
-#include <string.h>
 
 static bool failed(struct ms_rows *rows, const char *name) {
     ms_output_failed(name, errno ? errno : EIO);
@@ -25,10 +25,7 @@ bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_ou
     *rows = (struct ms_rows){.format = format, .output = output, .columns = columns};
     errno = 0;
     if (format == MS_ROWS_CSV) {
-        fputs("path", output->file);
-        for (size_t i = 0; i < columns; i++)
-            fprintf(output->file, ",e%zu", i);
-        fputs("\r\n", output->file);
+        ms_write_csv_heading(output->file, columns);
         return ms_send_result(output);
     }
     if (format != MS_ROWS_NPY)
@@ -41,29 +38,6 @@ bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_ou
     }
     rows->spool = ms_open_spool();
     return rows->spool || spool_failed(rows);
-}
-
-static void write_values(FILE *file, const float *values, size_t count, char between) {
-    char text[MS_NUMBER_SIZE];
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            putc(between, file);
-        fputs(ms_float_text(values[i], text), file);
-    }
-}
-
-static void write_csv_name(FILE *file, const char *name) {
-    if (!strpbrk(name, "\",\r\n")) {
-        fputs(name, file);
-        return;
-    }
-    putc('"', file);
-    for (; *name; name++) {
-        if (*name == '"')
-            putc('"', file);
-        putc(*name, file);
-    }
-    putc('"', file);
 }
 
 static void write_json(FILE *file, const char *name, const float *values, size_t count) {
@@ -87,17 +61,14 @@ bool ms_rows_add(struct ms_rows *rows, const char *name, const float *values) {
     case MS_ROWS_TEXT:
         ms_write_name(file, name);
         putc('\t', file);
-        write_values(file, values, rows->columns, ' ');
+        ms_write_values(file, values, rows->columns, ' ');
         putc('\n', file);
         break;
     case MS_ROWS_JSON:
         write_json(file, name, values, rows->columns);
         break;
     case MS_ROWS_CSV:
-        write_csv_name(file, name);
-        putc(',', file);
-        write_values(file, values, rows->columns, ',');
-        fputs("\r\n", file);
+        ms_write_csv_row(file, name, values, rows->columns);
         break;
     case MS_ROWS_NPY:
     case MS_ROWS_F32:

@@ -1,0 +1,186 @@
+/* minisim import: rows that another model or engine wrote become records of a catalogue. A name
+ * that is known already gets the new row, where that differs. */
+#include "base/json.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "catalogue/known.h"
+#include "cli/arrays.h"
+#include "cli/catalogues.h"
+#include "cli/console.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+
+#include <string.h>
+
+static const struct ms_option import_options[] = {
+    {MS_OPTION_IDS, "ids", 0, "FILE",
+     "names of the rows, as embed and export write them;\nwithout, those of a Faiss index are its "
+     "ids"},
+    {MS_OPTION_NULL, "null", '0', NULL, "the list ends names with NUL and quotes none"},
+    {MS_OPTION_TYPE, "type", 0, "TYPE",
+     "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
+    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
+    {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
+    {0}};
+
+const struct ms_verb ms_verb_import = {
+    "import",
+    "CATALOGUE FILE",
+    "take vectors of another model or engine into a catalogue",
+    "Takes the rows of a file into a catalogue, which is made if it is not there: of a NumPy\n"
+    "file (.npy), of fvecs, or of Faiss's flat index with ids, recognised by content. - is a\n"
+    "NumPy file on standard input. All rows are in memory at once.\n"
+    "\n"
+    "  minisim import texts.msc texts.npy --ids texts.txt\n"
+    "  minisim import faiss.msc --type f32 my.index",
+    {import_options},
+    ms_run_import};
+
+enum outcome { NEW, CHANGED, UNCHANGED, OUTCOMES };
+
+struct import {
+    int type, json; /* type: -1 not said */
+    bool null_ended;
+    enum ms_progress_mode progress;
+    const char *path, *file, *ids_path;
+    struct ms_catalogue *catalogue;
+    struct ms_known known;
+    uint64_t counts[OUTCOMES];
+};
+
+static bool take_option(void *settings, const struct ms_option *option, const char *value) {
+    static const char *const formats[] = {"text", "json", NULL};
+    static const char *const modes[] = {"auto", "always", "never", NULL};
+    struct import *x = settings;
+    int mode;
+    switch (option->id) {
+    case MS_OPTION_IDS:
+        x->ids_path = value;
+        return true;
+    case MS_OPTION_NULL:
+        return x->null_ended = true;
+    case MS_OPTION_TYPE:
+        return ms_take_choice(option, value, ms_vector_type_names, &x->type);
+    case MS_OPTION_FORMAT:
+        return ms_take_choice(option, value, formats, &x->json);
+    default:
+        if (!ms_take_choice(option, value, modes, &mode))
+            return false;
+        x->progress = (enum ms_progress_mode)mode;
+        return true;
+    }
+}
+
+static bool check(struct import *x, char **names, size_t count) {
+    if (count != 2)
+        return ms_refuse_usage("import takes a CATALOGUE and a FILE; see minisim import --help");
+    x->path = names[0];
+    x->file = names[1];
+    if (strcmp(x->file, "-") == 0 && (!x->ids_path || strcmp(x->ids_path, "-") == 0))
+        return ms_refuse_usage("rows on standard input need a list of names: --ids FILE");
+    return !x->null_ended || x->ids_path || ms_refuse_usage("--null is about --ids FILE");
+}
+
+static minisim_status add(struct import *x, const char *name, const float *values, size_t count,
+                          minisim_error *error) {
+    struct ms_record old, record = {.flags = MS_RECORD_NO_FILE};
+    struct ms_sha256 hash;
+    uint64_t old_id, id = ms_catalogue_ids(x->catalogue);
+    bool found;
+    ms_sha256_start(&hash);
+    ms_sha256_add_floats(&hash, values, count);
+    ms_sha256_digest(&hash, record.content);
+    minisim_status status = ms_known_path(&x->known, name, &found, &old_id, &old, error);
+    bool same = !status && found && (old.flags & MS_RECORD_NO_FILE) &&
+                memcmp(old.content, record.content, sizeof old.content) == 0;
+    if (!status)
+        x->counts[same ? UNCHANGED : found ? CHANGED : NEW]++;
+    if (status || same)
+        return status;
+    /* Removing comes first: both are then in one commit. */
+    if (found)
+        status = ms_catalogue_remove(x->catalogue, old_id, error);
+    if (!status)
+        status = ms_catalogue_add(x->catalogue, &record, name, NULL, values, error);
+    return status ? status : ms_known_add(&x->known, id, error);
+}
+
+static void report(const struct import *x) {
+    static const char *const names[] = {"new", "changed", "unchanged"};
+    uint64_t records = ms_catalogue_count(x->catalogue);
+    struct ms_json json = {.file = stdout};
+    char number[MS_NUMBER_SIZE];
+    if (x->json) {
+        ms_json_open(&json, NULL, '{');
+        ms_json_count(&json, "schema", 1);
+        ms_json_name(&json, "catalogue", x->path);
+        ms_json_count(&json, "records", records);
+        for (size_t i = 0; i < OUTCOMES; i++)
+            ms_json_count(&json, names[i], x->counts[i]);
+        ms_json_close(&json, '}');
+    } else {
+        ms_write_name(stdout, x->path);
+        printf(": %s records", ms_count_text(records, number));
+        for (size_t i = 0; i < OUTCOMES; i++)
+            if (x->counts[i] > 0)
+                printf(", %s %s", ms_count_text(x->counts[i], number), names[i]);
+    }
+    putchar('\n');
+}
+
+/* An interrupt keeps what is done; a row that cannot be added, what is committed. */
+static void add_rows(struct import *x, const struct ms_array *array) {
+    size_t columns = array->vectors.columns;
+    minisim_error error;
+    minisim_status status = ms_known_open(&x->known, x->catalogue, &error);
+    bool good = !status;
+    ms_progress_start_rows(x->progress, array->vectors.rows);
+    for (size_t i = 0; good && i < array->vectors.rows && !ms_interrupted(); i++) {
+        status = add(x, array->names[i], array->vectors.values + i * columns, columns, &error);
+        good = !status;
+        if (good)
+            ms_progress_step(false);
+        else
+            ms_complain(x->file, "row %zu (counted from 0) was not added", i);
+    }
+    ms_progress_end();
+    if (good)
+        status = ms_catalogue_commit(x->catalogue, &error);
+    if (status)
+        ms_catalogue_failed(x->path, status, &error);
+    else
+        report(x);
+    ms_known_close(&x->known);
+}
+
+static void import(struct import *x) {
+    struct ms_array array;
+    minisim_error error;
+    bool read = strcmp(x->file, "-") == 0
+                    ? ms_read_array(x->file, x->ids_path, x->null_ended, &array)
+                    : ms_read_exported(x->file, x->ids_path, x->null_ended, &array);
+    if (!read)
+        return;
+    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns};
+    if (array.vectors.columns > MS_DIMENSION_MOST) {
+        ms_complain(x->file, "its rows have more than %d values", MS_DIMENSION_MOST);
+        ms_note(MS_EXIT_SOME_FAILED);
+    } else {
+        minisim_status status =
+            ms_open_catalogue_writer(x->path, x->type, &origin, &x->catalogue, &error);
+        if (status)
+            ms_catalogue_failed(x->path, status, &error);
+        else
+            add_rows(x, &array);
+        ms_catalogue_close(x->catalogue);
+    }
+    ms_free_array(&array);
+}
+
+void ms_run_import(const struct ms_verb *verb, int argc, char **argv) {
+    struct import x = {.type = -1};
+    size_t count;
+    if (ms_parse_options(verb, argc, argv, take_option, &x, &count) && check(&x, argv, count))
+        import(&x);
+}
