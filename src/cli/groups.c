@@ -3,11 +3,11 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/looks.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 void ms_free_groups(struct ms_groups *groups) {
     for (size_t i = 0; i < groups->count; i++) {
@@ -118,12 +118,7 @@ void ms_write_groups_json(const struct ms_groups *groups) {
 /* Is the file as it was when its vector was made? Rows have none. */
 static bool is_fresh(const struct ms_group_member *member) {
     const struct ms_record *record = &member->record;
-    struct stat about;
-    if (record->flags & MS_RECORD_NO_FILE)
-        return true;
-    if (stat(member->path, &about) == 0 && (uint64_t)about.st_size == record->size &&
-        about.st_mtim.tv_sec == record->seconds &&
-        (uint32_t)about.st_mtim.tv_nsec == record->nanoseconds)
+    if ((record->flags & MS_RECORD_NO_FILE) || ms_is_unchanged(member->path, record))
         return true;
     ms_complain(member->path, "it changed or is gone since it was indexed: nothing is offered for "
                               "removal because of it");
