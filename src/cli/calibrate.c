@@ -414,7 +414,7 @@ static void print_text(const struct calibrate *c, const double thresholds[MS_SHO
         values[2][i] = at[i].expected;
         values[3][i] = at[i].high;
     }
-    print_line(ms_limit_metrics[c->limit.metric], values[0], " %7.4g");
+    print_line(ms_limit_metrics[c->limit.metric], values[0], " %8.4g");
     printf("copies found, %%\n");
     for (size_t kind = 0; kind < MS_COPIES; kind++) {
         double found[MS_SHOWN];
@@ -422,12 +422,12 @@ static void print_text(const struct calibrate *c, const double thresholds[MS_SHO
         for (size_t i = 0; i < MS_SHOWN; i++)
             found[i] = 100.0 * (double)at[i].copies[kind].found / (double)at[i].copies[kind].of;
         snprintf(name, sizeof name, "  %s", ms_copy_names[kind]);
-        print_line(name, found, " %7.1f");
+        print_line(name, found, " %8.1f");
     }
     printf("false pairs in such a collection\n");
-    print_line("  expected", values[2], " %7.3g");
-    print_line("  at least (95 %)", values[1], " %7.3g");
-    print_line("  at most (95 %)", values[3], " %7.3g");
+    print_line("  expected", values[2], " %8.3g");
+    print_line("  at least (95 %)", values[1], " %8.3g");
+    print_line("  at most (95 %)", values[3], " %8.3g");
 }
 
 static void print_advice(const struct calibrate *c) {

@@ -67,32 +67,31 @@ static double round_towards(double value, int direction) {
     return direction > 0 ? ceil(value * unit) / unit : floor(value * unit) / unit;
 }
 
+/* The largest threshold that finds at most so many unrelated pairs. */
+static double find_at_most(const struct ms_calibration *c, double pairs) {
+    if (pairs >= (double)c->pairs)
+        return INFINITY;
+    double next = c->unrelated[(size_t)pairs], below = round_towards(next, -1);
+    return below < next ? below : round_towards(next - fabs(next) / 500, -1);
+}
+
 bool ms_calibration_recommend(struct ms_calibration *c) {
     const double enough = 0.99;
-    size_t plain = MS_PLAIN_COPIES * c->copied, wanted = plain, all = MS_COPIES * c->copied;
+    size_t plain = MS_PLAIN_COPIES * c->copied, wanted = plain;
     double *copies = collect(c, MS_PLAIN_COPIES);
     if (!copies)
         return false;
     while (wanted > 1 && ms_share_of(wanted - 1, plain).low >= enough)
         wanted--;
-    c->threshold = round_towards(copies[wanted - 1], 1);
-    free(copies);
-    if (c->records > c->sampled)
-        return true;
-    if (!(copies = collect(c, MS_COPIES)))
-        return false;
-    double most = round_towards(copies[(size_t)ceil(enough * (double)all) - 1], 1);
-    double free_of_others = round_towards(c->unrelated[0], -1);
-    if (free_of_others == c->unrelated[0])
-        free_of_others = nextafter(free_of_others, -INFINITY);
-    most = most < free_of_others ? most : free_of_others;
-    c->threshold = most > c->threshold ? most : c->threshold;
+    double least = round_towards(copies[wanted - 1], 1);
+    double most = find_at_most(c, 2 * (double)c->pairs / ((double)c->records - 1));
+    c->threshold = least < most ? least : most;
     free(copies);
     return true;
 }
 
 bool ms_calibration_list(const struct ms_calibration *c, double thresholds[MS_SHOWN]) {
-    static const double shares[MS_SHOWN - 1] = {0.1, 0.25, 0.5, 0.75, 0.9, 0.99};
+    static const double shares[MS_SHOWN - 1] = {0.25, 0.5, 0.75, 0.9, 0.99};
     double *copies = collect(c, MS_COPIES);
     for (size_t i = 0; copies && i < MS_SHOWN - 1; i++)
         thresholds[i] =

@@ -45,15 +45,14 @@ void ms_calibration_at(const struct ms_calibration *calibration, double threshol
 /*
  * Sets the threshold that is recommended, for which copies and pairs have to be there: the smallest
  * that finds 99 % of resized and re-encoded copies (by the low end of the interval where the sample
- * is large enough to say so; else all of the sample). Where every pair of the collection was
- * measured, a larger one as long as it finds no unrelated pair and less than 99 % of all copies. It
- * has three digits. false: no memory.
+ * is large enough to say so; else all of the sample), but none at which more than one false pair a
+ * record is expected. It has three digits. false: no memory.
  */
 bool ms_calibration_recommend(struct ms_calibration *calibration);
 
 /* Thresholds to show: what finds some shares of all copies, and the recommended one; ascending.
  * false: no memory. */
-enum { MS_SHOWN = 7 };
+enum { MS_SHOWN = 6 };
 bool ms_calibration_list(const struct ms_calibration *calibration, double thresholds[MS_SHOWN]);
 
 #endif
