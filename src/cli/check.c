@@ -129,6 +129,7 @@ static minisim_status describe(const struct check *c, const struct ms_hit *hit, 
     struct ms_record record;
     size_t count;
     v->id = hit->id;
+    v->look = MS_LOOKS;
     v->value = ms_limit_metric(&c->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     v->is_duplicate = ms_is_close(&c->limit, v->value);
     minisim_status status = ms_catalogue_records(c->catalogue, v->id, 1, &record, &count, error);
@@ -138,29 +139,62 @@ static minisim_status describe(const struct check *c, const struct ms_hit *hit, 
     return ms_catalogue_text(c->catalogue, v->id, &record, v->path, NULL, error);
 }
 
+/* What a duplicate is, by its pixels. */
+static enum ms_look look(const struct check *c, const struct ms_view *ours,
+                         const struct verdict *v) {
+    minisim_context_options limits = ms_look_limits(&c->pictures);
+    if (!ours || !v->is_file)
+        return MS_LOOKS;
+    struct ms_view *theirs = ms_open_view(v->path, &limits);
+    enum ms_look found = ms_compare_views(ours, theirs);
+    ms_view_close(theirs);
+    return found;
+}
+
+/* The nearest of these, or with --only same the nearest that is not merely similar; else the
+ * nearest, as new. */
+static minisim_status choose(const struct check *c, const char *name, const struct ms_top *top,
+                             struct verdict *v, minisim_error *error) {
+    minisim_context_options limits = ms_look_limits(&c->pictures);
+    struct ms_view *ours = NULL;
+    struct verdict nearest;
+    size_t i = 0;
+    bool goes_on;
+    do {
+        minisim_status status = describe(c, &top->hits[i], v, error);
+        if (status) {
+            ms_view_close(ours);
+            return status;
+        }
+        if (i == 0) {
+            nearest = *v;
+            nearest.is_duplicate = false;
+            /* Standard input cannot be read twice. */
+            if (v->is_duplicate && strcmp(name, "-") != 0)
+                ours = ms_open_view(name, &limits);
+        }
+        if (v->is_duplicate)
+            v->look = look(c, ours, v);
+        goes_on = v->is_duplicate && v->look == MS_SIMILAR && c->only_same;
+    } while (goes_on && ++i < top->count);
+    if (goes_on || !v->is_duplicate)
+        *v = nearest;
+    ms_view_close(ours);
+    return MINISIM_OK;
+}
+
 /* Looks for the nearest record. */
-static minisim_status judge(const struct check *c, struct verdict *v, minisim_error *error) {
+static minisim_status judge(const struct check *c, const char *name, struct verdict *v,
+                            minisim_error *error) {
+    enum { LOOKED_AT = 16 };
     bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
     struct ms_search search = {c->kernels, ms_limit_metric(&c->limit), &c->query,
                                dot ? -INFINITY : INFINITY};
-    struct ms_hit hit = {0};
-    struct ms_top top = {.most = 1, .hits = &hit};
+    struct ms_hit hits[LOOKED_AT];
+    struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
     *v = (struct verdict){.look = MS_LOOKS};
     minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
-    return status || top.count == 0 ? status : describe(c, &hit, v, error);
-}
-
-/* A second look at a duplicate; standard input cannot be read twice. */
-static void look(const struct check *c, const char *name, struct verdict *v) {
-    minisim_context_options limits = ms_look_limits(&c->pictures);
-    if (!v->is_duplicate || !v->is_file || strcmp(name, "-") == 0)
-        return;
-    struct ms_view *ours = ms_open_view(name, &limits);
-    struct ms_view *theirs = ours ? ms_open_view(v->path, &limits) : NULL;
-    v->look = ms_compare_views(ours, theirs);
-    v->is_duplicate = v->look != MS_SIMILAR || !c->only_same;
-    ms_view_close(ours);
-    ms_view_close(theirs);
+    return status || top.count == 0 ? status : choose(c, name, &top, v, error);
 }
 
 /* One embedding: the line that it gets, and the exit status. false: it ends here. */
@@ -177,10 +211,9 @@ static bool answer(void *user, const char *name, const float *vector) {
         ms_note(MS_EXIT_SOME_FAILED);
         return true;
     }
-    minisim_status status = judge(c, &v, &error);
+    minisim_status status = judge(c, name, &v, &error);
     if (status)
         return ms_catalogue_failed(c->path, status, &error);
-    look(c, name, &v);
     if (v.is_duplicate)
         ms_note(MS_EXIT_DUPLICATE);
     if (c->json)
