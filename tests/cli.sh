@@ -690,18 +690,18 @@ selftest() {
 
 help() {
     shared='--weights --cpu --geometry --resample --max-pixels --max-memory --max-file-size'
-    pictures='--threads --preprocessed --roi --no-orientation --background
+    pictures='--threads --preprocessed --roi --no-orientation --background --decoder
               --files-from -0, --null --exclude -L, --follow --progress -q, --quiet'
     for verb in embed compare classify info bench trace selftest; do
         case $verb in
-        embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize" ;;
+        embed) options="$shared $pictures --format --json -o, --output --ids-out --normalize --stream" ;;
         compare) options="$shared $pictures --metric --matrix --vectors --ids --query --why -o, --output
                           --format --json" ;;
         classify) options="$shared $pictures -k, --top --labels --format --json" ;;
         info) options="$shared --format --json" ;;
         bench) options="$shared --format --json --threads" ;;
         selftest) options='--format --json' ;;
-        trace) options="$shared --preprocessed --roi --no-orientation --background --dump --against -o, --output" ;;
+        trace) options="$shared --preprocessed --roi --no-orientation --background --decoder --dump --against -o, --output" ;;
         esac
         expect 0 "$minisim" $verb --help
         cp "$out" help
@@ -1015,6 +1015,8 @@ waiting() {
     "$minisim" embed -o rows --ids-out fifo 1.ppm &
     stop $!
     "$minisim" embed -o rows - <>fifo &
+    stop $!
+    "$minisim" trace --against fifo 1.ppm &
     stop $!
 }
 

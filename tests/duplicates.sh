@@ -185,7 +185,7 @@ limits() {
     head -n 1 "$out" | grep -qF "at most $strict "
     expect 3 "$minisim" duplicates c.msc --geometry pad
     "$minisim" embed --format npy -o v.npy --ids-out v.txt p
-    expect 0 "$minisim" index rows.msc --vectors v.npy --ids v.txt
+    expect 0 "$minisim" import rows.msc v.npy --ids v.txt
     expect 2 "$minisim" duplicates rows.msc
     grep -q 'say --max-distance' "$err"
     expect 2 "$minisim" duplicates rows.msc --metric dot
@@ -222,7 +222,7 @@ rows() { # rows CATALOGUE COUNT: equal ones, of 32 values
         printf "%-117s\n" "{'descr': '<f4', 'fortran_order': False, 'shape': ($2, 32), }"
         head -c $(($2 * 128)) /dev/zero | tr '\0' A
     } >v.npy
-    expect 0 "$minisim" index "$1" --vectors v.npy --ids ids
+    expect 0 "$minisim" import "$1" v.npy --ids ids
 }
 
 interrupted() {

@@ -59,7 +59,8 @@ minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalog
 
 /*
  * For adding, as the one writer: REFUSED at once where another process is. With `origin`, a
- * catalogue that does not exist is created, and one that does must be of that origin.
+ * catalogue that does not exist is created, and one that does must be of that origin
+ * (ms_check_reading).
  */
 minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin *origin,
                                         struct ms_catalogue **catalogue, minisim_error *error);
@@ -70,6 +71,12 @@ void ms_catalogue_close(struct ms_catalogue *catalogue);
 /* Compares origins: BAD_CATALOGUE says what differs. */
 minisim_status ms_check_origin(const struct ms_origin *ours, const struct ms_origin *given,
                                minisim_error *error);
+
+/* The same, and that pictures were read alike: the lines `roi`, `orientation` and `background` of
+ * the texts agree, too. Such vectors can be compared whatever they say, but only like ones make a
+ * catalogue. */
+minisim_status ms_check_reading(const struct ms_origin *ours, const struct ms_origin *given,
+                                minisim_error *error);
 
 /* ---- reading: several threads may ---- */
 

@@ -144,6 +144,15 @@ static bool is_newer(const struct ms_record *a, const struct ms_record *b) {
     return a->seconds > b->seconds || (a->seconds == b->seconds && a->nanoseconds > b->nanoseconds);
 }
 
+/* Which counter a record belongs to; `old` is what is there of its path, or NULL. */
+static uint64_t *judge(struct ms_merged *merged, const struct ms_record *old,
+                       const struct ms_record *new) {
+    return !old                                                           ? &merged->added
+           : memcmp(old->content, new->content, sizeof old->content) == 0 ? &merged->same
+           : is_newer(new, old)                                           ? &merged->replaced
+                                                                          : &merged->older;
+}
+
 static minisim_status merge_one(struct ms_catalogue *c, struct ms_known *known,
                                 const struct carried *carried, struct ms_merged *merged,
                                 minisim_error *error) {
@@ -153,13 +162,9 @@ static minisim_status merge_one(struct ms_catalogue *c, struct ms_known *known,
     minisim_status status = ms_known_path(known, carried->path, &found, &id, &record, error);
     if (status)
         return status;
-    bool same = found && memcmp(record.content, carried->record.content, 32) == 0;
-    bool older = found && !same && !is_newer(&carried->record, &record);
-    merged->same += same;
-    merged->older += older;
-    merged->replaced += found && !same && !older;
-    merged->added += !found;
-    if (same || older)
+    uint64_t *counter = judge(merged, found ? &record : NULL, &carried->record);
+    ++*counter;
+    if (counter == &merged->same || counter == &merged->older)
         return MINISIM_OK;
     if (found)
         status = ms_catalogue_remove(c, id, error);
@@ -202,7 +207,7 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
                                   minisim_error *error) {
     struct ms_known known = {.count = 0};
     struct carried *carried = NULL;
-    minisim_status status = ms_check_origin(&c->header.origin, &other->header.origin, error);
+    minisim_status status = ms_check_reading(&c->header.origin, &other->header.origin, error);
     if (status)
         return MINISIM_BAD_ARGUMENT;
     status = ms_known_open(&known, c, error);
@@ -220,4 +225,68 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
     release(carried);
     ms_known_close(&known);
     return status ? status : merge_notes(c, other, error);
+}
+
+/* What merging the catalogues of `known`, in turn, would leave at that path. */
+static minisim_status find_merged(const struct ms_known *known, size_t count, const char *path,
+                                  bool *found, struct ms_record *merged, minisim_error *error) {
+    *found = false;
+    for (size_t i = 0; i < count; i++) {
+        struct ms_merged none;
+        struct ms_record record;
+        bool here;
+        uint64_t id;
+        minisim_status status = ms_known_path(&known[i], path, &here, &id, &record, error);
+        if (status)
+            return status;
+        if (here && (!*found || judge(&none, merged, &record) == &none.replaced))
+            *merged = record;
+        *found = *found || here;
+    }
+    return MINISIM_OK;
+}
+
+static minisim_status foresee(const struct ms_known *known, size_t count,
+                              const struct ms_catalogue *other, ms_stop_fn *stop, void *user,
+                              struct ms_merged *merged, minisim_error *error) {
+    char path[MS_PATH_MOST + 1];
+    struct ms_record record, old;
+    minisim_status status = MINISIM_OK;
+    for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
+        size_t one;
+        bool found;
+        if (ms_catalogue_is_removed(other, id))
+            continue;
+        status = ms_catalogue_records(other, id, 1, &record, &one, error);
+        if (!status)
+            status = ms_catalogue_text(other, id, &record, path, NULL, error);
+        if (!status)
+            status = find_merged(known, count, path, &found, &old, error);
+        if (!status)
+            ++*judge(merged, found ? &old : NULL, &record);
+        if (!status && stop(user, id))
+            status = told_to_stop(error);
+    }
+    return status;
+}
+
+minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_t count,
+                                          ms_stop_fn *stop, void *user, struct ms_merged *merged,
+                                          minisim_error *error) {
+    struct ms_known *known = calloc(count, sizeof *known);
+    if (!known)
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    minisim_status status = MINISIM_OK;
+    for (size_t i = 0; !status && i < count; i++) {
+        if (i > 0 && ms_check_reading(&all[0]->header.origin, &all[i]->header.origin, error))
+            status = MINISIM_BAD_ARGUMENT;
+        if (!status && i > 0)
+            status = foresee(known, i, all[i], stop, user, merged, error);
+        if (!status)
+            status = ms_known_open(&known[i], all[i], error);
+    }
+    for (size_t i = 0; i < count; i++)
+        ms_known_close(&known[i]);
+    free(known);
+    return status;
 }

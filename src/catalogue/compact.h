@@ -29,4 +29,10 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *catalogue, const struct m
                                   ms_stop_fn *stop, void *user, struct ms_merged *merged,
                                   minisim_error *error);
 
+/* What merging all[1], all[2], ... in turn into all[0] would do. Takes memory for what is known of
+ * all of them. */
+minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_t count,
+                                          ms_stop_fn *stop, void *user, struct ms_merged *merged,
+                                          minisim_error *error);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,13 +72,28 @@ minisim_status ms_file_open_writer(const char *path, int *descriptor, bool *miss
     return ms_fail(error, MINISIM_REFUSED, "it is being replaced again and again");
 }
 
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* With a slash at its end, to be freed; NULL: no memory. */
+static char *folder_of(const char *path) {
+    size_t length = (size_t)(name_of(path) - path);
+    return length > 0 ? strndup(path, length) : strdup("./");
+}
+
+/* How a file that is not published yet is called; behind it stand the name it will have, the
+ * process and a number. */
+#define BESIDE ".minisim-"
+
 minisim_status ms_file_create_beside(const char *path, int *descriptor, char **beside,
                                      minisim_error *error) {
     enum { TRIES = 100 };
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash + 1 - path) : 0, fd = -1;
+    int folder = (int)(name_of(path) - path), fd = -1;
     for (unsigned i = 0; fd < 0 && i < TRIES; i++) {
-        if (asprintf(beside, "%.*s.minisim-%ld-%u", folder, path, (long)getpid(), i) < 0)
+        if (asprintf(beside, "%.*s" BESIDE "%s-%ld-%u", folder, path, path + folder, (long)getpid(),
+                     i) < 0)
             return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
         fd = open(*beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0)
@@ -98,10 +114,36 @@ minisim_status ms_file_create_beside(const char *path, int *descriptor, char **b
     return status;
 }
 
+/* ".minisim-NAME-PID-N", as above? */
+static bool is_beside(const char *entry, const char *name) {
+    static const char digits[] = "0123456789";
+    size_t start = sizeof BESIDE - 1, length = strlen(name);
+    if (strncmp(entry, BESIDE, start) != 0 || strncmp(entry + start, name, length) != 0)
+        return false;
+    for (size_t at = start + length, i = 0; i < 2; i++) {
+        size_t count = entry[at] == '-' ? strspn(entry + at + 1, digits) : 0;
+        at += 1 + count;
+        if (count == 0 || (i == 1 && entry[at]))
+            return false;
+    }
+    return true;
+}
+
+void ms_file_clear_beside(const char *path) {
+    char *folder = folder_of(path);
+    DIR *entries = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    while (entries && (entry = readdir(entries)))
+        if (is_beside(entry->d_name, name_of(path)))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+    free(folder);
+}
+
 /* An entry of a folder lasts when the folder does. */
 static minisim_status sync_folder(const char *path, minisim_error *error) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+    char *folder = folder_of(path);
     if (!folder)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -22,6 +22,10 @@ minisim_status ms_file_open_writer(const char *path, int *descriptor, bool *miss
 minisim_status ms_file_create_beside(const char *path, int *descriptor, char **beside,
                                      minisim_error *error);
 
+/* Removes such files that processes left which were killed. The caller is the one writer: nobody
+ * else can be making one that will be published. */
+void ms_file_clear_beside(const char *path);
+
 /* Makes it last and moves it to `path`, which `replace` says may exist. */
 minisim_status ms_file_publish(int descriptor, const char *beside, const char *path, bool replace,
                                minisim_error *error);

@@ -45,6 +45,13 @@ static void find_difference(const char *ours, const char *given, const char **li
     *line = *other = NULL;
 }
 
+static minisim_status refuse_lines(const char *ours, const char *given, minisim_error *error) {
+    return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                   "the catalogue was made with \"%.*s\", this is \"%.*s\": such vectors do not "
+                   "belong together",
+                   (int)(line_end(ours) - ours), ours, (int)(line_end(given) - given), given);
+}
+
 minisim_status ms_check_origin(const struct ms_origin *ours, const struct ms_origin *given,
                                minisim_error *error) {
     const char *line, *other;
@@ -68,10 +75,29 @@ minisim_status ms_check_origin(const struct ms_origin *ours, const struct ms_ori
                        "the catalogue was made with other weights (embedding id %.12s..., these "
                        "give %.12s...)",
                        ours->embedding_id, given->embedding_id);
-    return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                   "the catalogue was made with \"%.*s\", this is \"%.*s\": such vectors cannot be "
-                   "compared",
-                   (int)(line_end(line) - line), line, (int)(line_end(other) - other), other);
+    return refuse_lines(line, other, error);
+}
+
+/* The line of the same key as `usual`, which it is where there is none. */
+static const char *find_line(const char *text, const char *usual) {
+    size_t size = strcspn(usual, ":") + 1;
+    while (*text && strncmp(text, usual, size) != 0)
+        text = line_end(text) + (*line_end(text) != '\0');
+    return *text ? text : usual;
+}
+
+minisim_status ms_check_reading(const struct ms_origin *ours, const struct ms_origin *given,
+                                minisim_error *error) {
+    static const char *const usual[] = {"roi: all", "orientation: heeded", "background: ffffff"};
+    minisim_status status = ms_check_origin(ours, given, error);
+    for (size_t i = 0; !status && i < sizeof usual / sizeof *usual; i++) {
+        const char *line = find_line(ours->text, usual[i]);
+        const char *other = find_line(given->text, usual[i]);
+        size_t length = (size_t)(line_end(line) - line);
+        if ((size_t)(line_end(other) - other) != length || memcmp(line, other, length) != 0)
+            status = refuse_lines(line, other, error);
+    }
+    return status;
 }
 
 static minisim_status write_commit(const struct ms_catalogue *c, const struct ms_commit *commit,
@@ -167,6 +193,7 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
     minisim_status status = ms_file_open_writer(path, &descriptor, &missing, error);
     if (status)
         return missing && origin ? create(path, origin, catalogue, error) : status;
+    ms_file_clear_beside(path);
     struct ms_catalogue *c = ms_catalogue_allocate();
     if (!c) {
         close(descriptor);
@@ -179,7 +206,7 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
         status = ms_fail(error, MINISIM_BAD_CATALOGUE,
                          "a newer minisim wrote this catalogue: this one can only read it");
     if (!status && origin)
-        status = ms_check_origin(&c->header.origin, origin, error);
+        status = ms_check_reading(&c->header.origin, origin, error);
     if (!status && !open_row(c))
         status = out_of_memory(error);
     if (!status)

@@ -5,6 +5,7 @@
 #include "cli/batch.h"
 
 #include "cli/console.h"
+#include "cli/decoder.h"
 #include "cli/names.h"
 #include "cli/walk.h"
 #include "net/batch.h"
@@ -32,8 +33,7 @@ struct item {
 
 struct run {
     const struct ms_sources *sources;
-    const minisim_region *region;       /* NULL: the whole picture */
-    uint64_t max_file_size, max_memory; /* for standard input */
+    const struct ms_picture_settings *settings;
     ms_take_row take;
     void *user;
     uint64_t rows;
@@ -121,8 +121,8 @@ static bool is_no_picture(const void *bytes, size_t size) {
  * could not be had, or is beyond a limit, which was said. */
 static bool read_input(const struct run *run, void **bytes, size_t *size) {
     enum { BEGINNING = 4096 };
-    bool by_memory = run->max_memory < run->max_file_size;
-    uint64_t most = by_memory ? run->max_memory : run->max_file_size;
+    const char *limit;
+    uint64_t most = ms_most_bytes(run->settings, &limit);
     size_t capacity = 0;
     bool looked = false;
     long count = 1;
@@ -152,8 +152,7 @@ static bool read_input(const struct run *run, void **bytes, size_t *size) {
     if (count == 0 && *size <= most)
         return true;
     char why[96];
-    snprintf(why, sizeof why, "more than the limit of %" PRIu64 " bytes (max-%s)", most,
-             by_memory ? "memory" : "file-size");
+    snprintf(why, sizeof why, "more than the limit of %" PRIu64 " bytes (%s)", most, limit);
     if (!ms_interrupted())
         fail("-", count < 0 ? strerror(errno) : why);
     free(*bytes);
@@ -189,7 +188,7 @@ static bool hand_out(struct run *run, minisim_input *input, char *name, enum ori
     *input = (minisim_input){.path = bytes ? NULL : name,
                              .bytes = bytes,
                              .bytes_size = size,
-                             .region = run->region,
+                             .region = ms_region_of(run->settings),
                              .tag = item};
     return true;
 }
@@ -278,11 +277,16 @@ static bool take_picture(struct run *run, struct item *item, const float *embedd
     return run->take(run->user, item->name, embedding);
 }
 
-static minisim_status embed_known(void *user, minisim_context *context, const minisim_input *input,
-                                  float *embedding) {
+static minisim_status embed(void *user, minisim_context *context, const minisim_input *input,
+                            float *embedding) {
     struct run *run = user;
     struct item *item = input->tag;
-    return run->sources->known->embed(run->user, context, input, item->detail, embedding);
+    const struct ms_known_pictures *known = run->sources->known;
+    if (known)
+        return known->embed(run->user, context, input, item->detail, embedding);
+    if (input->path)
+        return ms_embed_path(run->settings, context, input->path, NULL, NULL, embedding);
+    return minisim_embed_memory(context, input->bytes, input->bytes_size, input->region, embedding);
 }
 
 static int take_row(void *user, const minisim_row *row) {
@@ -335,17 +339,13 @@ static void end_run(struct run *run) {
 
 void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_settings *settings,
                       const struct ms_engine *engine, ms_take_row take, void *user) {
-    const minisim_region *region = settings->region.width ? &settings->region : NULL;
     struct run *run = calloc(1, sizeof *run);
     if (!run) {
         ms_out_of_memory();
         return;
     }
-    uint64_t max_file_size = settings->context.max_file_size;
     *run = (struct run){.sources = sources,
-                        .region = region,
-                        .max_file_size = max_file_size ? max_file_size : UINT64_C(1) << 30,
-                        .max_memory = engine->max_memory,
+                        .settings = settings,
                         .take = take,
                         .user = user,
                         .last = &run->first,
@@ -354,10 +354,8 @@ void ms_embed_sources(const struct ms_sources *sources, const struct ms_picture_
     if (sources->files_from)
         run->list_open = ms_names_open(&run->list, sources->files_from, sources->null_ended);
     ms_progress_start(sources->progress, count_pictures(run));
-    minisim_status status = sources->known ? ms_embed_batch(engine->contexts, engine->count,
-                                                            next_input, embed_known, take_row, run)
-                                           : minisim_embed_batch(engine->contexts, engine->count,
-                                                                 next_input, take_row, run);
+    minisim_status status =
+        ms_embed_batch(engine->contexts, engine->count, next_input, embed, take_row, run);
     ms_progress_end();
     if (status == MINISIM_OUT_OF_MEMORY)
         ms_out_of_memory();

@@ -16,7 +16,7 @@ struct ms_known_pictures {
     size_t detail_size;
     /* Before a picture is read, in order. true: there is nothing to do with it. */
     bool (*is_done)(void *user, const char *name, void *detail);
-    /* Instead of minisim_embed_file, on any thread. CANCELLED: it needs no embedding. */
+    /* Instead of ms_embed_path, on any thread. CANCELLED: it needs no embedding. */
     minisim_status (*embed)(void *user, minisim_context *context, const minisim_input *input,
                             void *detail, float *embedding);
     /* Instead of ms_take_row; counts the picture in the line of progress when it is finished. */

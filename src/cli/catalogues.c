@@ -43,7 +43,7 @@ minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_or
     return ms_catalogue_open_writer(path, origin, catalogue, error);
 }
 
-/* Lines for people, of what enters the embedding id. */
+/* Lines for people, of what enters the embedding id, and of how pictures are read. */
 static void describe(const struct ms_picture_settings *settings, const minisim_model *model,
                      const minisim_model_info *info, struct ms_origin *origin) {
     struct ms_preprocessing how;
@@ -57,9 +57,21 @@ static void describe(const struct ms_picture_settings *settings, const minisim_m
                           "numerics: %d\ninput: %u\ngeometry: %s%s\nresample: %s\n",
                           MINISIM_NUMERICS, (unsigned)info->input_size,
                           ms_geometry_name(how.geometry), detail, ms_resample_name(how.resample));
+    const minisim_region *roi = ms_region_of(settings);
+    size_t room = sizeof origin->text;
+    /* What is not usual of how pictures are read: see ms_check_reading. */
+    if (roi)
+        length += snprintf(origin->text + length, room - (size_t)length, "roi: %u,%u,%u,%u\n",
+                           (unsigned)roi->x, (unsigned)roi->y, (unsigned)roi->width,
+                           (unsigned)roi->height);
+    if (settings->context.ignore_orientation)
+        length += snprintf(origin->text + length, room - (size_t)length, "orientation: ignored\n");
+    if (settings->context.background_set && settings->context.background != 0xffffff)
+        length += snprintf(origin->text + length, room - (size_t)length, "background: %06x\n",
+                           (unsigned)settings->context.background);
     const char *key, *value;
     for (size_t i = 0; minisim_model_fact(model, i, &key, &value), key; i++) {
-        size_t left = sizeof origin->text - (size_t)length;
+        size_t left = room - (size_t)length;
         bool tells = strcmp(key, "source") == 0 || strcmp(key, "date") == 0;
         if (tells && strlen(key) + strlen(value) + 4 < left)
             length += snprintf(origin->text + length, left, "%s: %s\n", key, value);
@@ -81,6 +93,30 @@ bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_
     }
     describe(settings, engine->model, &info, origin);
     return true;
+}
+
+bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
+                       const struct ms_picture_settings *settings, const struct ms_engine *engine) {
+    const struct ms_origin *ours = ms_catalogue_origin(catalogue);
+    struct ms_origin origin;
+    minisim_error error;
+    if (!ms_find_origin(settings, engine, ours->type, &origin))
+        return false;
+    minisim_status status = ms_check_origin(ours, &origin, &error);
+    return status == MINISIM_OK || ms_catalogue_failed(path, status, &error);
+}
+
+bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                  struct ms_stored *queries, size_t at, const char *name, const float *vector) {
+    double distance;
+    bool aimless = metric == MINISIM_COSINE &&
+                   minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance);
+    if (!aimless && ms_stored_put(kernels, queries, at, vector))
+        return true;
+    ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine distance"
+                              : "it has a value beyond 65504, which f16 cannot hold");
+    ms_note(MS_EXIT_SOME_FAILED);
+    return false;
 }
 
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {

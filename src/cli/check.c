@@ -31,9 +31,8 @@ const struct ms_verb ms_verb_check = {
     "tell whether pictures are new to a catalogue, or duplicates",
     "Tells of each picture whether the catalogue (.msc, see minisim index) has one that is\n"
     "nearly the same, in one line: new or duplicate, the picture, the distance to the\n"
-    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is 0 "
-    "where every picture was\n"
-    "read and is new, 11 where one is a duplicate.\n"
+    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is\n"
+    "0 where every picture was read and is new, 11 where one is a duplicate.\n"
     "\n"
     "  minisim check shop.msc upload.jpg && minisim index shop.msc upload.jpg",
     {check_options, ms_source_options, ms_network_options, ms_picture_options},
@@ -188,8 +187,8 @@ static minisim_status judge(const struct check *c, const char *name, struct verd
                             minisim_error *error) {
     enum { LOOKED_AT = 16 };
     bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
-    struct ms_search search = {c->kernels, ms_limit_metric(&c->limit), &c->query,
-                               dot ? -INFINITY : INFINITY};
+    struct ms_search search = {
+        c->kernels, ms_limit_metric(&c->limit), &c->query, dot ? -INFINITY : INFINITY, NULL, 0};
     struct ms_hit hits[LOOKED_AT];
     struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
     *v = (struct verdict){.look = MS_LOOKS};
@@ -202,15 +201,8 @@ static bool answer(void *user, const char *name, const float *vector) {
     struct check *c = user;
     struct verdict v;
     minisim_error error;
-    double distance;
-    bool aimless = ms_limit_metric(&c->limit) == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, c->query.n, &distance);
-    if (aimless || !ms_stored_put(c->kernels, &c->query, 0, vector)) {
-        ms_complain(name, aimless ? "its embedding is all zeros: it has no cosine distance"
-                                  : "it has a value beyond 65504, which f16 cannot hold");
-        ms_note(MS_EXIT_SOME_FAILED);
+    if (!ms_put_query(c->kernels, ms_limit_metric(&c->limit), &c->query, 0, name, vector))
         return true;
-    }
     minisim_status status = judge(c, name, &v, &error);
     if (status)
         return ms_catalogue_failed(c->path, status, &error);
@@ -225,16 +217,6 @@ static bool answer(void *user, const char *name, const float *vector) {
 
 /* ---- the whole ---- */
 
-static bool fits(const struct check *c, const struct ms_engine *engine) {
-    const struct ms_origin *ours = ms_catalogue_origin(c->catalogue);
-    struct ms_origin origin;
-    minisim_error error;
-    if (!ms_find_origin(&c->pictures, engine, ours->type, &origin))
-        return false;
-    minisim_status status = ms_check_origin(ours, &origin, &error);
-    return status == MINISIM_OK || ms_catalogue_failed(c->path, status, &error);
-}
-
 static void check_pictures(struct check *c) {
     const struct ms_origin *origin = ms_catalogue_origin(c->catalogue);
     struct ms_engine engine;
@@ -243,7 +225,8 @@ static void check_pictures(struct check *c) {
         return;
     if (!ms_stored_open(&c->query, origin->type, origin->dimension, 1))
         ms_out_of_memory();
-    else if (fits(c, &engine) && ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
+    else if (ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &engine) &&
+             ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
              (c->limit.from || ms_find_fact_limit(&c->limit, engine.model)))
         ms_embed_sources(&c->sources, &c->pictures, &engine, answer, c);
     ms_stored_close(&c->query);

@@ -1,9 +1,11 @@
 /* minisim embed: pictures to embeddings, a row each. */
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/results.h"
 #include "cli/rows.h"
 #include "cli/sources.h"
+#include "cli/stream.h"
 #include "cli/verbs.h"
 
 #include <stdlib.h>
@@ -21,6 +23,10 @@ static const struct ms_option embed_options[] = {
      "no\n"
      "UTF-8 in quotes, with C's escapes"},
     {MS_OPTION_NORMALIZE, "normalize", 0, NULL, "scale embeddings to length 1"},
+    {MS_OPTION_STREAM, "stream", 0, NULL,
+     "read pictures one behind the other (JPEG, PNG,\nraw PNM) from standard input and answer each "
+     "at\n"
+     "once with a line of JSON"},
     {0}};
 
 const struct ms_verb ms_verb_embed = {
@@ -36,18 +42,20 @@ const struct ms_verb ms_verb_embed = {
     "{\"text\":NAME}, or {\"bytes\":BASE64} for a name that is no UTF-8.\n"
     "\n"
     "  minisim embed photo.jpg\n"
-    "  minisim embed --format npy -o photos.npy --ids-out photos.txt Photos/",
+    "  minisim embed --format npy -o photos.npy --ids-out photos.txt Photos/\n"
+    "  ffmpeg -i film.mp4 -f image2pipe -c:v ppm - | minisim embed --stream",
     {embed_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_embed};
 
 struct embed {
     struct ms_picture_settings pictures;
     struct ms_sources sources;
-    int format;
-    bool normalize;
+    int format; /* -1: not said */
+    bool normalize, stream;
     const char *output_path, *ids_path;
     struct ms_output output, ids;
     struct ms_rows rows;
+    size_t columns;
     float *unit; /* a row scaled to length 1 */
 };
 
@@ -65,13 +73,30 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return true;
     case MS_OPTION_NORMALIZE:
         return e->normalize = true;
+    case MS_OPTION_STREAM:
+        return e->stream = true;
     default:
         return ms_take_input_option(&e->sources, &e->pictures, option, value);
     }
 }
 
+static bool check_stream(const struct embed *e) {
+    const char *other = e->output_path                                ? "output"
+                        : e->ids_path                                 ? "ids-out"
+                        : e->sources.files_from                       ? "files-from"
+                        : e->format >= 0 && e->format != MS_ROWS_JSON ? "format"
+                                                                      : NULL;
+    if (e->sources.count > 0)
+        return ms_refuse_usage("--stream reads standard input: leave out the PATHs");
+    return !other ||
+           ms_refuse_usage("--stream answers on standard output, in JSON: leave out --%s", other);
+}
+
 /* Options that would do nothing are a mistake. */
 static bool check(struct embed *e) {
+    if (e->stream)
+        return check_stream(e);
+    e->format = e->format < 0 ? MS_ROWS_TEXT : e->format;
     if (e->sources.count == 0 && !e->sources.files_from)
         return ms_refuse_usage("embed needs at least one PATH; see minisim embed --help");
     if (!ms_check_source_options(&e->sources, "ids-out", e->ids_path))
@@ -88,6 +113,8 @@ static bool check(struct embed *e) {
     return ms_check_sources(&e->sources);
 }
 
+static const char no_length[] = "its embedding is zero and has no unit length";
+
 static bool write_id(struct embed *e, const char *name) {
     if (!e->ids_path)
         return true;
@@ -99,28 +126,50 @@ static bool write_id(struct embed *e, const char *name) {
     return ms_send_result(&e->ids);
 }
 
+/* The row as it was asked for, or NULL: it has no unit length, which was said and noted. */
+static const float *scaled(struct embed *e, const char *name, const float *embedding) {
+    if (!e->normalize)
+        return embedding;
+    memcpy(e->unit, embedding, e->columns * sizeof *e->unit);
+    if (minisim_normalize(e->unit, e->columns) == MINISIM_OK)
+        return e->unit;
+    ms_complain(name, no_length);
+    ms_note(MS_EXIT_SOME_FAILED);
+    return NULL;
+}
+
 static bool take_row(void *user, const char *name, const float *embedding) {
     struct embed *e = user;
-    if (e->normalize) {
-        memcpy(e->unit, embedding, e->rows.columns * sizeof *e->unit);
-        if (minisim_normalize(e->unit, e->rows.columns) != MINISIM_OK) {
-            ms_complain(name, "its embedding is zero and has no unit length");
-            ms_note(MS_EXIT_SOME_FAILED);
-            return true;
-        }
-        embedding = e->unit;
-    }
-    return ms_rows_add(&e->rows, name, embedding) && write_id(e, name);
+    const float *row = scaled(e, name, embedding);
+    return !row || (ms_rows_add(&e->rows, name, row) && write_id(e, name));
+}
+
+static bool take_frame(void *user, uint64_t frame, const float *embedding, const char *error) {
+    struct embed *e = user;
+    struct ms_json json = {.file = stdout};
+    const float *row = embedding ? scaled(e, "standard input", embedding) : NULL;
+    ms_json_open(&json, NULL, '{');
+    ms_json_count(&json, "schema", 1);
+    ms_json_count(&json, "frame", frame);
+    if (row)
+        ms_json_embedding(&json, row, e->columns);
+    else
+        ms_json_text(&json, "error", embedding ? no_length : error);
+    ms_json_close(&json, '}');
+    putchar('\n');
+    return ms_flush_output();
 }
 
 static void embed(struct embed *e, const struct ms_engine *engine) {
-    size_t columns = minisim_model_dimension(engine->model);
-    e->unit = malloc(columns * sizeof *e->unit);
+    e->columns = minisim_model_dimension(engine->model);
+    e->unit = malloc(e->columns * sizeof *e->unit);
     if (!e->unit) {
         ms_out_of_memory();
+    } else if (e->stream) {
+        ms_embed_stream(&e->pictures, engine, take_frame, e);
     } else if (ms_open_result(&e->output, e->output_path) &&
                (!e->ids_path || ms_open_result(&e->ids, e->ids_path)) &&
-               ms_rows_begin(&e->rows, (enum ms_row_format)e->format, &e->output, columns)) {
+               ms_rows_begin(&e->rows, (enum ms_row_format)e->format, &e->output, e->columns)) {
         ms_embed_sources(&e->sources, &e->pictures, engine, take_row, e);
         int status = ms_noted_status();
         bool whole = !ms_interrupted() && (status == MS_EXIT_OK || status == MS_EXIT_SOME_FAILED);
@@ -136,12 +185,12 @@ static void embed(struct embed *e, const struct ms_engine *engine) {
 }
 
 void ms_run_embed(const struct ms_verb *verb, int argc, char **argv) {
-    struct embed e = {.sources = {.names = argv}};
+    struct embed e = {.sources = {.names = argv}, .format = -1};
     struct ms_engine engine;
     if (!ms_open_sources(&e.sources, argc))
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &e, &e.sources.count) && check(&e) &&
-        ms_open_engine(&e.pictures, ms_count_sources(&e.sources), &engine)) {
+        ms_open_engine(&e.pictures, e.stream ? 1 : ms_count_sources(&e.sources), &engine)) {
         if (!ms_refuse_output(&e.sources, engine.weights))
             embed(&e, &engine);
         ms_close_engine(&engine);

@@ -7,6 +7,7 @@
 #include "cli/arrays.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
+#include "cli/labels.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 
@@ -16,7 +17,9 @@ static const struct ms_option import_options[] = {
     {MS_OPTION_IDS, "ids", 0, "FILE",
      "names of the rows, as embed and export write them;\nwithout, those of a Faiss index are its "
      "ids"},
-    {MS_OPTION_NULL, "null", '0', NULL, "the list ends names with NUL and quotes none"},
+    {MS_OPTION_LABELS, "labels", 0, "FILE",
+     "give rows the labels of a list: a label, a tab\nand a name a line; - is standard input"},
+    {MS_OPTION_NULL, "null", '0', NULL, "lists end names with NUL and quote none"},
     {MS_OPTION_TYPE, "type", 0, "TYPE",
      "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
     {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
@@ -43,7 +46,8 @@ struct import {
     int type, json; /* type: -1 not said */
     bool null_ended;
     enum ms_progress_mode progress;
-    const char *path, *file, *ids_path;
+    const char *path, *file, *ids_path, *labels_path;
+    struct ms_labels labels;
     struct ms_catalogue *catalogue;
     struct ms_known known;
     uint64_t counts[OUTCOMES];
@@ -57,6 +61,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     switch (option->id) {
     case MS_OPTION_IDS:
         x->ids_path = value;
+        return true;
+    case MS_OPTION_LABELS:
+        x->labels_path = value;
         return true;
     case MS_OPTION_NULL:
         return x->null_ended = true;
@@ -79,12 +86,21 @@ static bool check(struct import *x, char **names, size_t count) {
     x->file = names[1];
     if (strcmp(x->file, "-") == 0 && (!x->ids_path || strcmp(x->ids_path, "-") == 0))
         return ms_refuse_usage("rows on standard input need a list of names: --ids FILE");
-    return !x->null_ended || x->ids_path || ms_refuse_usage("--null is about --ids FILE");
+    const char *inputs[] = {x->file, x->ids_path, x->labels_path};
+    int count_inputs = 0;
+    for (size_t i = 0; i < 3; i++)
+        count_inputs += inputs[i] && strcmp(inputs[i], "-") == 0;
+    if (count_inputs > 1)
+        return ms_refuse_usage("standard input (-) can be read only once");
+    return !x->null_ended || x->ids_path || x->labels_path ||
+           ms_refuse_usage("--null is about --ids FILE and --labels FILE");
 }
 
 static minisim_status add(struct import *x, const char *name, const float *values, size_t count,
                           minisim_error *error) {
     struct ms_record old, record = {.flags = MS_RECORD_NO_FILE};
+    char path[MS_PATH_MOST + 1], old_label[MS_PATH_MOST + 1] = "", room[MS_PATH_MOST + 1];
+    const char *label = ms_label_of(&x->labels, name, room);
     struct ms_sha256 hash;
     uint64_t old_id, id = ms_catalogue_ids(x->catalogue);
     bool found;
@@ -92,7 +108,11 @@ static minisim_status add(struct import *x, const char *name, const float *value
     ms_sha256_add_floats(&hash, values, count);
     ms_sha256_digest(&hash, record.content);
     minisim_status status = ms_known_path(&x->known, name, &found, &old_id, &old, error);
-    bool same = !status && found && (old.flags & MS_RECORD_NO_FILE) &&
+    if (!status && found)
+        status = ms_catalogue_text(x->catalogue, old_id, &old, path, old_label, error);
+    label = label ? label : old_label; /* it stays until there is another */
+    bool same = !status && found && strcmp(label, old_label) == 0 &&
+                (old.flags & MS_RECORD_NO_FILE) &&
                 memcmp(old.content, record.content, sizeof old.content) == 0;
     if (!status)
         x->counts[same ? UNCHANGED : found ? CHANGED : NEW]++;
@@ -102,7 +122,7 @@ static minisim_status add(struct import *x, const char *name, const float *value
     if (found)
         status = ms_catalogue_remove(x->catalogue, old_id, error);
     if (!status)
-        status = ms_catalogue_add(x->catalogue, &record, name, NULL, values, error);
+        status = ms_catalogue_add(x->catalogue, &record, name, label, values, error);
     return status ? status : ms_known_add(&x->known, id, error);
 }
 
@@ -147,10 +167,12 @@ static void add_rows(struct import *x, const struct ms_array *array) {
     ms_progress_end();
     if (good)
         status = ms_catalogue_commit(x->catalogue, &error);
-    if (status)
+    if (status) {
         ms_catalogue_failed(x->path, status, &error);
-    else
+    } else {
         report(x);
+        ms_labels_report(&x->labels);
+    }
     ms_known_close(&x->known);
 }
 
@@ -181,6 +203,8 @@ static void import(struct import *x) {
 void ms_run_import(const struct ms_verb *verb, int argc, char **argv) {
     struct import x = {.type = -1};
     size_t count;
-    if (ms_parse_options(verb, argc, argv, take_option, &x, &count) && check(&x, argv, count))
+    if (ms_parse_options(verb, argc, argv, take_option, &x, &count) && check(&x, argv, count) &&
+        (!x.labels_path || ms_labels_read(&x.labels, x.labels_path, x.null_ended, false)))
         import(&x);
+    ms_labels_free(&x.labels);
 }

@@ -11,9 +11,10 @@
 #include "catalogue/known.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
+#include "cli/decoder.h"
+#include "cli/labels.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
-#include "net/batch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -28,6 +29,9 @@ static const struct ms_option index_options[] = {
      "of a new catalogue's vectors: f32, f16 (usual)\nor i8, of half the size each"},
     {MS_OPTION_PRUNE, "prune", 0, NULL,
      "remove pictures that are gone; those of a folder\nor drive that is not there stay"},
+    {MS_OPTION_LABELS, "labels", 0, "FILE",
+     "give pictures the labels of a list: a label, a\ntab and a PATH a line; - is standard input"},
+    {MS_OPTION_LABEL_BY, "label-by", 0, "WHAT", "folder: label pictures by the folder they lie in"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -39,7 +43,8 @@ const struct ms_verb ms_verb_index = {
     "Makes a catalogue (.msc) of pictures, or brings it up to date: new ones are embedded,\n"
     "changed ones again, copies of known ones are not read twice, hard links are one\n"
     "picture. A PATH is a picture or a folder. Stopped and started again, it goes on where\n"
-    "it was; while it runs, others may search.\n"
+    "it was; while it runs, others may search. A picture keeps its label until it is given\n"
+    "another.\n"
     "\n"
     "  minisim index shop.msc Pictures/\n"
     "  find /data -name '*.jpg' -print0 | minisim index shop.msc -0 --files-from -",
@@ -47,10 +52,22 @@ const struct ms_verb ms_verb_index = {
     ms_run_index};
 
 /* What became of the pictures. */
-enum outcome { NEW, CHANGED, COPIED, MOVED, UNCHANGED, HARD_LINK, MISSING, REMOVED, OUTCOMES };
+enum outcome {
+    NEW,
+    CHANGED,
+    COPIED,
+    MOVED,
+    RELABELLED,
+    UNCHANGED,
+    HARD_LINK,
+    MISSING,
+    REMOVED,
+    OUTCOMES
+};
 
-static const char *const outcome_names[OUTCOMES] = {
-    "new", "changed", "copied", "moved", "unchanged", "hard links", "missing", "removed"};
+static const char *const outcome_names[OUTCOMES] = {"new",        "changed",    "copied",
+                                                    "moved",      "relabelled", "unchanged",
+                                                    "hard links", "missing",    "removed"};
 
 /* A file system below a root on which known pictures were met. */
 struct place {
@@ -63,7 +80,8 @@ struct index {
     struct ms_sources sources;
     int type, json; /* type: -1 not said */
     bool prune;
-    const char *path;
+    const char *path, *labels_path;
+    struct ms_labels labels;
     struct ms_catalogue *catalogue;
     pthread_mutex_t lock; /* of the catalogue and what is known of it */
     struct ms_known known;
@@ -84,18 +102,26 @@ struct detail {
     struct index *index;
     struct ms_record record;
     char path[MS_PATH_MOST + 1];
+    bool relabels; /* nothing but that: it is as it was */
     bool has_copy; /* `copy` is of the same content */
     uint64_t copy;
 };
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {
-    static const char *const formats[] = {"text", "json", NULL};
+    static const char *const formats[] = {"text", "json", NULL}, *const sources[] = {"folder",
+                                                                                     NULL};
     struct index *x = settings;
+    int choice;
     switch (option->id) {
     case MS_OPTION_TYPE:
         return ms_take_choice(option, value, ms_vector_type_names, &x->type);
     case MS_OPTION_PRUNE:
         return x->prune = true;
+    case MS_OPTION_LABELS:
+        x->labels_path = value;
+        return true;
+    case MS_OPTION_LABEL_BY:
+        return x->labels.by_folder = ms_take_choice(option, value, sources, &choice);
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &x->json);
     default:
@@ -110,8 +136,13 @@ static bool check(struct index *x) {
     x->path = sources->names[0];
     sources->names++;
     sources->count--;
-    if (!ms_check_source_options(sources, NULL, NULL))
+    if (!ms_check_source_options(sources, "labels", x->labels_path))
         return false;
+    if (x->labels_path && sources->files_from && strcmp(x->labels_path, "-") == 0 &&
+        strcmp(sources->files_from, "-") == 0)
+        return ms_refuse_usage("standard input (-) can be read only once");
+    if (x->labels_path && x->labels.by_folder)
+        return ms_refuse_usage("--labels and --label-by contradict each other");
     if (sources->count == 0 && !sources->files_from)
         return ms_refuse_usage("index needs at least one PATH; see minisim index --help");
     for (size_t i = 0; i < sources->count; i++)
@@ -220,10 +251,11 @@ static bool looks_unchanged(const struct ms_record *old, const struct ms_record 
            old->nanoseconds == new->nanoseconds && old->inode == new->inode;
 }
 
-static bool find_path(struct index *x, uint64_t id, const struct ms_record *record,
-                      char path[MS_PATH_MOST + 1]) {
+/* `label` may be NULL. */
+static bool find_text(struct index *x, uint64_t id, const struct ms_record *record,
+                      char path[MS_PATH_MOST + 1], char *label) {
     minisim_error error;
-    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, NULL, &error);
+    minisim_status status = ms_catalogue_text(x->catalogue, id, record, path, label, &error);
     return status ? fail(x, status, &error) : true;
 }
 
@@ -232,7 +264,7 @@ static bool is_still_there(struct index *x, uint64_t id, const struct ms_record 
                            bool *there) {
     char path[MS_PATH_MOST + 1];
     struct stat about;
-    if (!find_path(x, id, record, path))
+    if (!find_text(x, id, record, path, NULL))
         return false;
     *there =
         stat(path, &about) == 0 && about.st_dev == record->device && about.st_ino == record->inode;
@@ -247,6 +279,20 @@ struct finding {
     uint64_t old;
     struct ms_record record; /* its */
 };
+
+/* One that is as it was may have another label now. */
+static bool compare_label(struct index *x, const char *path, struct finding *found) {
+    char same[MS_PATH_MOST + 1], old[MS_PATH_MOST + 1], room[MS_PATH_MOST + 1];
+    const char *label = ms_label_of(&x->labels, path, room);
+    if (!label)
+        return true;
+    if (!find_text(x, found->old, &found->record, same, old))
+        return false;
+    if (strcmp(label, old) != 0)
+        *found = (struct finding){
+            .as = RELABELLED, .replaces = true, .old = found->old, .record = found->record};
+    return true;
+}
 
 static bool look_up(struct index *x, const struct detail *d, struct finding *found) {
     struct ms_record record;
@@ -263,7 +309,8 @@ static bool look_up(struct index *x, const struct detail *d, struct finding *fou
         found->done = found->old >= x->old_ids || (looks_unchanged(&found->record, &d->record) &&
                                                    !(found->record.flags & MS_RECORD_DOUBTFUL));
         found->as = found->done ? UNCHANGED : CHANGED;
-        return meet(x, found->old, &found->record, d->path);
+        return meet(x, found->old, &found->record, d->path) &&
+               (!found->done || compare_label(x, d->path, found));
     }
     status =
         ms_known_file(&x->known, d->record.device, d->record.inode, &there, &id, &record, &error);
@@ -307,6 +354,11 @@ static bool is_done(void *user, const char *name, void *detail) {
     pthread_mutex_lock(&x->lock);
     bool good = look_up(x, d, &found);
     pthread_mutex_unlock(&x->lock);
+    if (good && found.as == RELABELLED) {
+        d->record = found.record;
+        d->copy = found.old;
+        d->relabels = d->has_copy = true;
+    }
     if (!good || !found.done)
         return !good;
     x->counts[found.as]++;
@@ -315,25 +367,27 @@ static bool is_done(void *user, const char *name, void *detail) {
 }
 
 /* true: a picture of the same content has its vector. */
-static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, uint32_t height) {
+static bool see(void *user, const uint8_t content[32], uint32_t width, uint32_t height) {
     struct detail *d = user;
     struct index *x = d->index;
     struct ms_record record;
     minisim_error error;
-    ms_sha256_of(bytes, size, d->record.content);
-    d->record.width = width;
-    d->record.height = height;
+    memcpy(d->record.content, content, sizeof d->record.content);
     pthread_mutex_lock(&x->lock);
     /* Should this fail, adding the picture will, too, and says it. */
-    (void)ms_known_content(&x->known, d->record.content, &d->has_copy, &d->copy, &record, &error);
+    (void)ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
     pthread_mutex_unlock(&x->lock);
+    d->record.width = d->has_copy ? record.width : width;
+    d->record.height = d->has_copy ? record.height : height;
     return d->has_copy;
 }
 
 static minisim_status embed(void *user, minisim_context *context, const minisim_input *input,
                             void *detail, float *embedding) {
-    (void)user;
-    return ms_embed_seen(context, input->path, input->region, see, detail, embedding);
+    struct index *x = user;
+    if (((struct detail *)detail)->relabels)
+        return MINISIM_CANCELLED;
+    return ms_embed_path(&x->pictures, context, input->path, see, detail, embedding);
 }
 
 /* What a picture is to the one of the same content: when that is gone, it was moved. */
@@ -351,33 +405,39 @@ static bool compare_copy(struct index *x, const struct detail *d, struct finding
     if (!is_still_there(x, d->copy, &record, &there))
         return false;
     if (!there)
-        *found = (struct finding){.as = MOVED, .replaces = true, .old = d->copy};
+        *found = (struct finding){.as = MOVED, .replaces = true, .old = d->copy, .record = record};
     return true;
 }
 
 /* A file that was hashed again for nothing is as it was. */
-static void compare_old(const struct detail *d, struct finding *found) {
+static bool compare_old(struct index *x, const struct detail *d, struct finding *found) {
     if (memcmp(found->record.content, d->record.content, sizeof d->record.content) != 0)
-        return;
+        return true;
     found->as = UNCHANGED;
     found->done =
         looks_unchanged(&found->record, &d->record) && found->record.flags == d->record.flags;
+    return compare_label(x, d->path, found);
 }
 
-/* Removing comes first: both are then in one commit. */
+/* Removing comes first: both are then in one commit. A label stays until there is another. */
 static bool replace(struct index *x, const struct detail *d, const struct finding *found,
                     const float *embedding) {
+    char path[MS_PATH_MOST + 1], room[MS_PATH_MOST + 1] = "";
     uint64_t id = ms_catalogue_ids(x->catalogue);
     minisim_status status = MINISIM_OK;
     minisim_error error;
+    const char *label = ms_label_of(&x->labels, d->path, room);
+    if (!label && found->replaces && !find_text(x, found->old, &found->record, path, room))
+        return false;
+    label = label ? label : room;
     if (d->has_copy)
         status = ms_catalogue_vectors(x->catalogue, d->copy, 1, &x->row, &error);
     if (!status && found->replaces)
         status = ms_catalogue_remove(x->catalogue, found->old, &error);
     if (!status && d->has_copy)
-        status = ms_catalogue_add_stored(x->catalogue, &d->record, d->path, NULL, &x->row, &error);
+        status = ms_catalogue_add_stored(x->catalogue, &d->record, d->path, label, &x->row, &error);
     else if (!status)
-        status = ms_catalogue_add(x->catalogue, &d->record, d->path, NULL, embedding, &error);
+        status = ms_catalogue_add(x->catalogue, &d->record, d->path, label, embedding, &error);
     if (!status)
         status = ms_known_add(&x->known, id, &error);
     return status ? fail(x, status, &error) : true;
@@ -387,9 +447,9 @@ static bool add(struct index *x, const struct detail *d, const float *embedding)
     struct finding found;
     if (!look_up(x, d, &found))
         return false;
-    if (!found.done && found.replaces)
-        compare_old(d, &found);
-    else if (!found.done && d->has_copy && !compare_copy(x, d, &found))
+    if (found.as == CHANGED && !compare_old(x, d, &found))
+        return false;
+    if (found.as == NEW && d->has_copy && !compare_copy(x, d, &found))
         return false;
     if (!found.done && !replace(x, d, &found, embedding))
         return false;
@@ -436,7 +496,7 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
     char path[MS_PATH_MOST + 1];
     struct stat about;
     minisim_error error;
-    if (!find_path(x, id, record, path))
+    if (!find_text(x, id, record, path, NULL))
         return false;
     bool below = false, walked = false;
     for (size_t i = 0; i < x->sources.count; i++)
@@ -522,8 +582,11 @@ static void forget_met(struct index *x) {
 }
 
 static void index_pictures(struct index *x, const struct ms_engine *engine) {
-    if (update(x, engine))
+    if (update(x, engine)) {
         report(x);
+        if (!x->sources.quiet && !ms_interrupted())
+            ms_labels_report(&x->labels);
+    }
     forget_met(x);
 }
 
@@ -560,13 +623,15 @@ void ms_run_index(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_open_sources(&x.sources, argc))
         return;
     pthread_mutex_init(&x.lock, NULL);
-    if (ms_parse_options(verb, argc, argv, take_option, &x, &x.sources.count) && check(&x)) {
+    if (ms_parse_options(verb, argc, argv, take_option, &x, &x.sources.count) && check(&x) &&
+        (!x.labels_path || ms_labels_read(&x.labels, x.labels_path, x.sources.null_ended, true))) {
         if (ms_open_engine(&x.pictures, ms_count_sources(&x.sources), &engine)) {
             index_pictures(&x, &engine);
             ms_close_engine(&engine);
         }
         close_catalogue(&x);
     }
+    ms_labels_free(&x.labels);
     pthread_mutex_destroy(&x.lock);
     ms_close_sources(&x.sources);
 }

@@ -6,9 +6,15 @@
 #include "cli/console.h"
 #include "cli/verbs.h"
 
+#include <string.h>
+
 static const struct ms_option list_options[] = {
+    {MS_OPTION_LABEL, "label", 0, "LABEL", "list those with this label (\"\": without one)"},
     {MS_OPTION_NULL, "null", '0', NULL, "end names with NUL and quote none"},
-    {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text: names; json: JSON Lines, all that is\nkept"},
+    {MS_OPTION_FORMAT, "format", 0, "FORMAT",
+     "text: names; behind one a tab and its label,\nbut not with --label or --null; json: "
+     "JSON\nLines, all "
+     "that is kept"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
 
@@ -25,6 +31,7 @@ const struct ms_verb ms_verb_list = {
 struct list {
     int json;
     bool null_ended;
+    const char *label; /* NULL: any */
 };
 
 static bool take_option(void *settings, const struct ms_option *option, const char *value) {
@@ -32,6 +39,10 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     struct list *list = settings;
     if (option->id == MS_OPTION_NULL)
         return list->null_ended = true;
+    if (option->id == MS_OPTION_LABEL) {
+        list->label = value;
+        return true;
+    }
     return ms_take_choice(option, value, formats, &list->json);
 }
 
@@ -61,6 +72,8 @@ static void print_json(uint64_t id, const struct ms_record *record, const char *
 static bool print(void *user, uint64_t id, const struct ms_record *record, const char *path,
                   const char *label) {
     const struct list *list = user;
+    if (list->label && strcmp(list->label, label) != 0)
+        return true;
     if (list->json) {
         print_json(id, record, path, label);
     } else if (list->null_ended) {
@@ -68,6 +81,10 @@ static bool print(void *user, uint64_t id, const struct ms_record *record, const
         putchar('\0');
     } else {
         ms_write_name(stdout, path);
+        if (*label && !list->label) {
+            putchar('\t');
+            ms_write_name(stdout, label);
+        }
         putchar('\n');
     }
     return !ferror(stdout) && !ms_interrupted();

@@ -6,11 +6,18 @@
 #include "cli/progress.h"
 #include "cli/verbs.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 static const struct ms_option compact_options[] = {
-    {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "say what would go, and change nothing"}, {0}};
+    {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "say what would go, and change nothing"},
+    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
+    {0}};
 
 static const struct ms_option merge_options[] = {
-    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"}, {0}};
+    {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "say what would be added, and change nothing"},
+    {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
+    {0}};
 
 const struct ms_verb ms_verb_compact = {
     "compact",
@@ -20,7 +27,7 @@ const struct ms_verb ms_verb_compact = {
     "changed, and puts it in its place when it is whole. Ids begin at 0 again.\n"
     "\n"
     "  minisim compact shop.msc",
-    {compact_options, merge_options},
+    {compact_options},
     ms_run_compact};
 
 const struct ms_verb ms_verb_merge = {
@@ -95,11 +102,18 @@ static bool merge_one(struct ms_catalogue *c, const char *path, struct ms_merged
     return status == MINISIM_OK || fail(path, status, &error);
 }
 
+static void report(const char *path, const struct settings *s, const struct ms_merged *merged) {
+    char text[4][MS_NUMBER_SIZE];
+    ms_write_name(stdout, path);
+    printf(": %s%s added, %s replaced, %s there already, %s older\n", s->dry_run ? "would be " : "",
+           ms_count_text(merged->added, text[0]), ms_count_text(merged->replaced, text[1]),
+           ms_count_text(merged->same, text[2]), ms_count_text(merged->older, text[3]));
+}
+
 static void merge(char **paths, size_t count, const struct settings *s) {
     struct ms_catalogue *c;
     struct ms_merged merged = {0};
     minisim_error error;
-    char text[4][MS_NUMBER_SIZE];
     if (!ms_open_catalogue(paths[1], &c))
         return;
     struct ms_origin origin = *ms_catalogue_origin(c);
@@ -110,21 +124,40 @@ static void merge(char **paths, size_t count, const struct settings *s) {
         return;
     }
     bool good = true;
-    ms_progress_start_rows((enum ms_progress_mode)s->progress, 0);
     for (size_t i = 1; good && i < count; i++)
         good = merge_one(c, paths[i], &merged);
     /* An interrupt keeps what is merged so far; it can be merged again. */
     status = good || ms_interrupted() ? ms_catalogue_commit(c, &error) : MINISIM_OK;
-    ms_progress_end();
-    if (status) {
+    ms_progress_hide();
+    if (status)
         fail(paths[0], status, &error);
-    } else if (good) {
-        ms_write_name(stdout, paths[0]);
-        printf(": %s added, %s replaced, %s there already, %s older\n",
-               ms_count_text(merged.added, text[0]), ms_count_text(merged.replaced, text[1]),
-               ms_count_text(merged.same, text[2]), ms_count_text(merged.older, text[3]));
-    }
+    else if (good)
+        report(paths[0], s, &merged);
     ms_catalogue_close(c);
+}
+
+/* One that is not there yet is as the first of the others. */
+static void foresee(char **paths, size_t count, const struct settings *s) {
+    struct ms_catalogue **all = calloc(count, sizeof *all);
+    struct ms_merged merged = {0};
+    minisim_error error;
+    bool is_new = access(paths[0], F_OK) != 0, good = all || ms_out_of_memory();
+    size_t opened = 0;
+    for (size_t i = is_new; good && i < count; i++)
+        if ((good = ms_open_catalogue(paths[i], &all[opened])))
+            opened++;
+    if (good && is_new)
+        merged.added = ms_catalogue_count(all[0]);
+    minisim_status status =
+        good ? ms_catalogue_foresee_merge(all, opened, stop, NULL, &merged, &error) : MINISIM_OK;
+    ms_progress_hide();
+    if (status)
+        fail(paths[0], status == MINISIM_BAD_ARGUMENT ? MINISIM_BAD_CATALOGUE : status, &error);
+    else if (good)
+        report(paths[0], s, &merged);
+    while (opened > 0)
+        ms_catalogue_close(all[--opened]);
+    free(all);
 }
 
 void ms_run_compact(const struct ms_verb *verb, int argc, char **argv) {
@@ -143,8 +176,14 @@ void ms_run_merge(const struct ms_verb *verb, int argc, char **argv) {
     size_t count;
     if (!ms_parse_options(verb, argc, argv, take_option, &s, &count))
         return;
-    if (count >= 2)
-        merge(argv, count, &s);
-    else
+    if (count < 2) {
         ms_refuse_usage("merge takes a CATALOGUE and at least one OTHER");
+        return;
+    }
+    ms_progress_start_rows((enum ms_progress_mode)s.progress, 0);
+    if (s.dry_run)
+        foresee(argv, count, &s);
+    else
+        merge(argv, count, &s);
+    ms_progress_end();
 }

@@ -99,7 +99,8 @@ static bool check_value(struct parse *p, const struct ms_option *option, const c
     p->values[option->id] = value;
     if (!*value && strcmp(option->argument, "FILE") == 0)
         return ms_refuse_usage("--%s needs the name of a file", option->name);
-    if (!earlier || option->id == MS_OPTION_EXCLUDE || strcmp(earlier, value) == 0)
+    bool several = option->id == MS_OPTION_EXCLUDE || option->id == MS_OPTION_DECODER;
+    if (!earlier || several || strcmp(earlier, value) == 0)
         return true;
     return ms_refuse_usage("--%s is given twice, as \"%s\" and as \"%s\"", option->name, earlier,
                            value);

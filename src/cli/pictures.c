@@ -4,6 +4,7 @@
 #include "base/large.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/decoder.h"
 #include "cli/machine.h"
 #include "kernels/kernels.h"
 
@@ -48,6 +49,10 @@ const struct ms_option ms_picture_options[] = {
     {MS_OPTION_ROI, "roi", 0, "X,Y,W,H", "use this rectangle of each picture only"},
     {MS_OPTION_NO_ORIENTATION, "no-orientation", 0, NULL, "do not heed EXIF's orientation"},
     {MS_OPTION_BACKGROUND, "background", 0, "RRGGBB", "colour under transparent pixels (ffffff)"},
+    {MS_OPTION_DECODER, "decoder", 0, "EXT=COMMAND",
+     "for files called .EXT run COMMAND, {} in it being\nthe file, which writes PNM or PNG to its "
+     "standard\noutput: heic='convert {} ppm:-'; without a shell,\nat most 60 seconds and "
+     "--max-file-size; may be\nsaid several times"},
     {0}};
 
 static bool take_geometry(minisim_context_options *context, const struct ms_option *option,
@@ -154,6 +159,8 @@ bool ms_take_picture_option(struct ms_picture_settings *settings, const struct m
         context->background_set = 1;
         return ms_parse_colour(value, &context->background) ||
                ms_refuse_value(option, value, "a colour as RRGGBB");
+    case MS_OPTION_DECODER:
+        return ms_take_decoder(settings, option, value);
     default:
         return false;
     }
@@ -295,6 +302,17 @@ uint64_t ms_max_memory(const struct ms_picture_settings *settings) {
     return share < most ? share : most;
 }
 
+uint64_t ms_most_bytes(const struct ms_picture_settings *settings, const char **name) {
+    uint64_t given = settings->context.max_file_size, memory = ms_max_memory(settings);
+    uint64_t size = given ? given : UINT64_C(1) << 30;
+    *name = memory < size ? "max-memory" : "max-file-size";
+    return memory < size ? memory : size;
+}
+
+const minisim_region *ms_region_of(const struct ms_picture_settings *settings) {
+    return settings->region.width ? &settings->region : NULL;
+}
+
 /*
  * What one picture took and gave back must not count against the next: of a block above a 64th of
  * the limit the system gets its pages back. Smaller ones are kept, which saves fetching them anew.
@@ -320,7 +338,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     minisim_context_options options = settings->context;
     minisim_error error = {"out of memory"};
     options.size = sizeof options;
-    options.max_memory = engine->max_memory = ms_max_memory(settings);
+    options.max_memory = ms_max_memory(settings);
     return_memory(options.max_memory);
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */

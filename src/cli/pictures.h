@@ -17,8 +17,10 @@ struct ms_picture_settings {
     const char *weights; /* NULL: found by itself */
     minisim_model_options model;
     minisim_context_options context;
-    minisim_region region; /* all zero: the whole picture */
-    uint64_t threads;      /* 0: one for each CPU */
+    minisim_region region;    /* all zero: the whole picture */
+    uint64_t threads;         /* 0: one for each CPU */
+    const char *decoders[16]; /* EXT=COMMAND, see cli/decoder.h */
+    size_t decoder_count;
 };
 
 /* Which network runs and how pictures reach it; and how pictures are read. */
@@ -64,12 +66,18 @@ struct ms_engine {
     minisim_context **contexts;
     size_t count;
     void *memory; /* of all contexts */
-    uint64_t max_memory;
 };
 
 /* Bytes that one picture may take: what --max-memory says, or a quarter of the machine's memory, at
  * most 2 GiB. */
 uint64_t ms_max_memory(const struct ms_picture_settings *settings);
+
+/* Bytes of a picture that does not come as a file, and the option that says so: the smaller of
+ * "max-file-size" and "max-memory". */
+uint64_t ms_most_bytes(const struct ms_picture_settings *settings, const char **name);
+
+/* The part of each picture that is used, or NULL: all of it. */
+const minisim_region *ms_region_of(const struct ms_picture_settings *settings);
 
 bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
                     struct ms_engine *engine);

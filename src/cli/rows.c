@@ -1,12 +1,11 @@
 /* Rows in five formats: see rows.h. */
 #include "cli/rows.h"
 
-#include "base/json.h"
 #include "base/npy.h"
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/results.h"
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <errno.h>
 
@@ -40,15 +39,19 @@ bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_ou
     return rows->spool || spool_failed(rows);
 }
 
+void ms_json_embedding(struct ms_json *json, const float *values, size_t count) {
+    ms_json_open(json, "embedding", '[');
+    for (size_t i = 0; i < count; i++)
+        ms_json_float(json, NULL, values[i]);
+    ms_json_close(json, ']');
+}
+
 static void write_json(FILE *file, const char *name, const float *values, size_t count) {
     struct ms_json json = {.file = file};
     ms_json_open(&json, NULL, '{');
     ms_json_count(&json, "schema", 1);
     ms_json_name(&json, "path", name);
-    ms_json_open(&json, "embedding", '[');
-    for (size_t i = 0; i < count; i++)
-        ms_json_float(&json, NULL, values[i]);
-    ms_json_close(&json, ']');
+    ms_json_embedding(&json, values, count);
     ms_json_close(&json, '}');
     putc('\n', file);
 }

@@ -2,6 +2,7 @@
 #ifndef MS_CLI_ROWS_H
 #define MS_CLI_ROWS_H
 
+#include "base/json.h"
 #include "base/output.h"
 
 #include <stdbool.h>
@@ -24,6 +25,9 @@ bool ms_rows_begin(struct ms_rows *rows, enum ms_row_format format, struct ms_ou
                    size_t columns);
 bool ms_rows_add(struct ms_rows *rows, const char *name, const float *values);
 bool ms_rows_end(struct ms_rows *rows);
+
+/* "embedding":[...], as the rows of JSON have it. */
+void ms_json_embedding(struct ms_json *json, const float *values, size_t count);
 
 /* Frees what a run that ended early left. */
 void ms_rows_close(struct ms_rows *rows);

@@ -14,6 +14,7 @@
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ static const struct ms_option search_options[] = {
     {MS_OPTION_EXCLUDE_SELF, "exclude-self", 0, NULL, "do not show the picture itself"},
     {MS_OPTION_EXPLAIN, "explain", 0, NULL, "look at the pixels, and say what each one is"},
     MS_ONLY_OPTION,
+    {MS_OPTION_LABEL, "label", 0, "LABEL", "show none but those with this label"},
+    {MS_OPTION_ID, "id", 0, "ID",
+     "search for a record of the catalogue itself, by\nthe id that list --json tells"},
     MS_HTML_OPTION,
     {MS_OPTION_VECTORS, "vectors", 0, "FILE",
      "search for the rows of a NumPy file (.npy)\ninstead; - is standard input"},
@@ -42,12 +46,14 @@ const struct ms_verb ms_verb_search = {
     "these. The search is exact: every vector is compared.\n"
     "\n"
     "  minisim search shop.msc photo.jpg\n"
+    "  minisim search shop.msc --label shoes photo.jpg\n"
     "  minisim search shop.msc -k 1 --max-distance 0.1 --json new/*.jpg",
     {search_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_search};
 
-/* Queries that meet the catalogue at once. */
-enum { AT_ONCE = 16 };
+/* Queries that meet the catalogue at once: fewer where the nearest of them would take more memory.
+ */
+enum { AT_ONCE = 64, MOST_HITS = 1 << 20 };
 
 struct search {
     struct ms_picture_settings pictures;
@@ -55,12 +61,15 @@ struct search {
     struct ms_limit limit;
     int json;
     uint64_t most;
-    bool exclude_self, explain, only_same;
-    const char *path, *vectors_path, *ids_path, *html_path;
+    bool exclude_self, explain, only_same, has_id;
+    uint64_t id;
+    const char *path, *vectors_path, *ids_path, *label, *html_path;
     struct ms_report report;
+    uint8_t *labelled; /* a bit for each id that has the label; NULL: all may be shown */
     struct ms_catalogue *catalogue;
     const struct ms_kernels *kernels;
     struct ms_stored queries; /* count: how many are collected */
+    size_t at_once;           /* when they are searched for */
     char *names[AT_ONCE];
     struct ms_top tops[AT_ONCE];
 };
@@ -81,6 +90,12 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return s->explain = true;
     case MS_OPTION_ONLY:
         return s->explain = ms_take_only_option(&s->only_same, option, value);
+    case MS_OPTION_LABEL:
+        s->label = value;
+        return true;
+    case MS_OPTION_ID:
+        s->has_id = true;
+        return ms_take_count(option, value, 0, UINT64_MAX, &s->id);
     case MS_OPTION_HTML:
         s->html_path = value;
         return true;
@@ -111,9 +126,9 @@ static bool check(struct search *s) {
     if (!s->limit.from)
         s->limit.value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -INFINITY : INFINITY;
     bool pictures = sources->count > 0 || sources->files_from;
-    if (s->vectors_path && pictures)
-        return ms_refuse_usage("search takes pictures or --vectors, not both");
-    if (!s->vectors_path && !pictures)
+    if ((s->vectors_path != NULL) + pictures + s->has_id > 1)
+        return ms_refuse_usage("search takes pictures, --vectors or --id, one of them");
+    if (!s->vectors_path && !pictures && !s->has_id)
         return ms_refuse_usage("search needs a PICTURE; see minisim search --help");
     if (!s->vectors_path && s->ids_path)
         return ms_refuse_usage("--ids is about the rows of --vectors FILE");
@@ -134,7 +149,7 @@ static bool fail(const struct search *s, minisim_status status, const minisim_er
 
 /* The path that a query has as a record. */
 static void own_path(const struct search *s, const char *name, char path[MS_PATH_MOST + 1]) {
-    if (s->vectors_path)
+    if (s->vectors_path || s->has_id)
         snprintf(path, MS_PATH_MOST + 1, "%s", name);
     else if (!ms_real_path(name, path))
         path[0] = '\0';
@@ -188,10 +203,12 @@ static void begin_answer(const struct search *s, struct ms_json *json, const cha
 }
 
 static void print_hit(const struct search *s, struct ms_json *json, uint64_t id, double value,
-                      const char *path, enum ms_look look) {
+                      const char *path, const char *label, enum ms_look look) {
     if (s->json) {
         ms_json_open(json, NULL, '{');
         ms_json_name(json, "path", path);
+        if (*label)
+            ms_json_name(json, "label", label);
         ms_json_count(json, "id", id);
         ms_json_double(json, ms_limit_metrics[s->limit.metric], value);
         if (s->explain)
@@ -223,14 +240,14 @@ static bool print_hits(struct search *s, struct ms_json *json, const struct ms_t
     bool dot = ms_limit_metric(&s->limit) == MINISIM_DOT;
     size_t shown = 0;
     for (size_t i = 0; i < top->count && shown < s->most && !ms_interrupted(); i++) {
-        char path[MS_PATH_MOST + 1];
+        char path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
         struct ms_record record;
         minisim_error error;
         size_t count;
         uint64_t id = top->hits[i].id;
         minisim_status status = ms_catalogue_records(s->catalogue, id, 1, &record, &count, &error);
         if (!status)
-            status = ms_catalogue_text(s->catalogue, id, &record, path, NULL, &error);
+            status = ms_catalogue_text(s->catalogue, id, &record, path, label, &error);
         if (status)
             return fail(s, status, &error);
         if (s->exclude_self && strcmp(own, path) == 0)
@@ -239,7 +256,7 @@ static bool print_hits(struct search *s, struct ms_json *json, const struct ms_t
         enum ms_look found = look(s, view, &record, path);
         if (found != MS_SIMILAR || !s->only_same) {
             double value = dot ? -top->hits[i].distance : top->hits[i].distance;
-            print_hit(s, json, id, value, path, found);
+            print_hit(s, json, id, value, path, label, found);
             show_hit(s, value, path, &record, found);
         }
     }
@@ -271,7 +288,8 @@ static bool answer(struct search *s, const char *name, const struct ms_top *top)
 
 /* Searches for what is collected. */
 static bool search(struct search *s) {
-    struct ms_search all = {s->kernels, ms_limit_metric(&s->limit), &s->queries, s->limit.value};
+    struct ms_search all = {s->kernels,  ms_limit_metric(&s->limit),    &s->queries, s->limit.value,
+                            s->labelled, ms_count_threads(&s->pictures)};
     minisim_error error;
     bool good = s->queries.count > 0;
     if (!good)
@@ -294,20 +312,12 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    double distance;
-    bool aimless = ms_limit_metric(&s->limit) == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, s->queries.n, &distance);
-    if (aimless || !ms_stored_put(s->kernels, &s->queries, at, vector)) {
-        ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine "
-                                    "distance"
-                                  : "it has a value beyond 65504, which f16 cannot hold");
-        ms_note(MS_EXIT_SOME_FAILED);
+    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
-    }
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
     s->queries.count++;
-    return s->queries.count < AT_ONCE || search(s);
+    return s->queries.count < s->at_once || search(s);
 }
 
 static bool open_queries(struct search *s) {
@@ -317,8 +327,12 @@ static bool open_queries(struct search *s) {
     if (!ms_stored_open(&s->queries, origin->type, origin->dimension, AT_ONCE))
         return ms_out_of_memory();
     s->queries.count = 0;
-    for (size_t i = 0; i < AT_ONCE; i++) {
-        s->tops[i].most = (size_t)(most < ids ? most : ids);
+    most = most < ids ? most : ids;
+    s->at_once = most < MOST_HITS / AT_ONCE ? AT_ONCE
+                 : most < MOST_HITS         ? MOST_HITS / (size_t)most
+                                            : 1;
+    for (size_t i = 0; i < s->at_once; i++) {
+        s->tops[i].most = (size_t)most;
         s->tops[i].hits = malloc((s->tops[i].most + 1) * sizeof *s->tops[i].hits);
         if (!s->tops[i].hits)
             return ms_out_of_memory();
@@ -332,6 +346,65 @@ static void close_queries(struct search *s) {
     for (size_t i = 0; i < s->queries.count; i++)
         free(s->names[i]);
     ms_stored_close(&s->queries);
+    free(s->labelled);
+}
+
+/* Marks the records of the label. Where its length says no, no text is read. false: there are none,
+ * or they cannot be read, which was said and noted. */
+static bool find_labelled(struct search *s) {
+    enum { AT_ONCE_READ = 64 };
+    struct ms_record records[AT_ONCE_READ];
+    char path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+    uint64_t ids = ms_catalogue_ids(s->catalogue), found = 0;
+    minisim_error error;
+    size_t count;
+    if (!(s->labelled = calloc(1, (size_t)(ids / 8 + 1))))
+        return ms_out_of_memory();
+    for (uint64_t first = 0; first < ids; first += count) {
+        minisim_status status =
+            ms_catalogue_records(s->catalogue, first, AT_ONCE_READ, records, &count, &error);
+        for (size_t i = 0; !status && i < count; i++) {
+            uint64_t id = first + i;
+            if (records[i].label_size != strlen(s->label) ||
+                ms_catalogue_is_removed(s->catalogue, id))
+                continue;
+            status = ms_catalogue_text(s->catalogue, id, &records[i], path, label, &error);
+            if (status || strcmp(label, s->label) != 0)
+                continue;
+            s->labelled[id / 8] |= (uint8_t)(1 << id % 8);
+            found++;
+        }
+        if (status)
+            return fail(s, status, &error);
+    }
+    if (found > 0)
+        return true;
+    ms_complain(s->path, "no record has this label; minisim list shows them");
+    ms_note(MS_EXIT_SOME_FAILED);
+    return false;
+}
+
+static void search_record(struct search *s) {
+    struct ms_record record;
+    char path[MS_PATH_MOST + 1];
+    minisim_error error;
+    size_t count;
+    if (s->id >= ms_catalogue_ids(s->catalogue) || ms_catalogue_is_removed(s->catalogue, s->id)) {
+        ms_complain(s->path, "there is no record %" PRIu64, s->id);
+        ms_note(MS_EXIT_SOME_FAILED);
+        return;
+    }
+    minisim_status status = ms_catalogue_records(s->catalogue, s->id, 1, &record, &count, &error);
+    if (!status)
+        status = ms_catalogue_text(s->catalogue, s->id, &record, path, NULL, &error);
+    if (!status)
+        status = ms_catalogue_vectors(s->catalogue, s->id, 1, &s->queries, &error);
+    if (status)
+        fail(s, status, &error);
+    else if (!(s->names[0] = strdup(path)))
+        ms_out_of_memory();
+    else
+        search(s);
 }
 
 /* What the page says at its top. */
@@ -356,21 +429,13 @@ static bool open_page(struct search *s) {
 
 static void search_pictures(struct search *s) {
     struct ms_engine engine;
-    struct ms_origin origin;
-    minisim_error error;
     if (!ms_open_engine(&s->pictures, ms_count_sources(&s->sources), &engine))
         return;
-    enum ms_vector_type type = ms_catalogue_origin(s->catalogue)->type;
     if (!ms_refuse_output(&s->sources, engine.weights) &&
-        ms_find_origin(&s->pictures, &engine, type, &origin)) {
-        minisim_status status = ms_check_origin(ms_catalogue_origin(s->catalogue), &origin, &error);
-        if (status) {
-            fail(s, status, &error);
-        } else {
-            ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
-            if (!ms_interrupted())
-                search(s);
-        }
+        ms_fits_catalogue(s->path, s->catalogue, &s->pictures, &engine)) {
+        ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
+        if (!ms_interrupted())
+            search(s);
     }
     ms_close_engine(&engine);
 }
@@ -403,8 +468,10 @@ void ms_run_search(const struct ms_verb *verb, int argc, char **argv) {
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &s, &s.sources.count) && check(&s) &&
         ms_open_catalogue(s.path, &s.catalogue)) {
-        if (open_queries(&s) && open_page(&s)) {
-            if (s.vectors_path)
+        if (open_queries(&s) && (!s.label || find_labelled(&s)) && open_page(&s)) {
+            if (s.has_id)
+                search_record(&s);
+            else if (s.vectors_path)
                 search_rows(&s);
             else
                 search_pictures(&s);

@@ -2,12 +2,11 @@
  * minisim verify: is every byte of a catalogue what was written? And, with --recompute, do pictures
  * still give their vectors, bit for bit?
  */
-#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
+#include "cli/decoder.h"
 #include "cli/verbs.h"
-#include "net/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,13 +72,11 @@ struct seen {
     bool other;
 };
 
-static bool see(void *user, const uint8_t *bytes, size_t size, uint32_t width, uint32_t height) {
+static bool see(void *user, const uint8_t content[32], uint32_t width, uint32_t height) {
     struct seen *seen = user;
-    uint8_t content[32];
     (void)width;
     (void)height;
-    ms_sha256_of(bytes, size, content);
-    return seen->other = memcmp(content, seen->record->content, sizeof content) != 0;
+    return seen->other = memcmp(content, seen->record->content, 32) != 0;
 }
 
 static bool is_same(const struct ms_stored *a, const struct ms_stored *b) {
@@ -100,9 +97,8 @@ static bool recompute_one(void *user, uint64_t id, const struct ms_record *recor
     (void)label;
     if (!is_chosen(v, v->met++, ms_catalogue_count(v->catalogue)))
         return true;
-    const minisim_region *region = v->pictures.region.width ? &v->pictures.region : NULL;
     minisim_status status =
-        ms_embed_seen(v->engine.contexts[0], path, region, see, &seen, v->embedding);
+        ms_embed_path(&v->pictures, v->engine.contexts[0], path, see, &seen, v->embedding);
     if (status) {
         ms_complain(path, "%s",
                     seen.other ? "it is another picture now: not compared"
@@ -134,7 +130,7 @@ static void recompute(struct verification *v) {
         !ms_stored_open(&v->made, ours->type, ours->dimension, 1)) {
         ms_out_of_memory();
     } else if (ms_find_origin(&v->pictures, &v->engine, ours->type, &origin)) {
-        minisim_status status = ms_check_origin(ours, &origin, &error);
+        minisim_status status = ms_check_reading(ours, &origin, &error);
         if (status)
             ms_catalogue_failed(v->path, status, &error);
         else if (ms_each_record(v->path, v->catalogue, recompute_one, v))

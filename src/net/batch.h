@@ -25,4 +25,7 @@ minisim_status ms_embed_seen(minisim_context *context, const char *path,
                              const minisim_region *region, ms_seen_fn *seen, void *user,
                              float *embedding);
 
+/* A failure of a caller who embeds by himself: its text becomes the context's. Gives `status`. */
+minisim_status ms_context_fail(minisim_context *context, minisim_status status, const char *text);
+
 #endif

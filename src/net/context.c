@@ -202,6 +202,10 @@ const char *minisim_context_error(const minisim_context *context) {
     return context->error.text;
 }
 
+minisim_status ms_context_fail(minisim_context *context, minisim_status status, const char *text) {
+    return ms_fail(&context->error, status, "%s", text);
+}
+
 void ms_context_watch(minisim_context *context, struct ms_watcher watcher) {
     context->watcher = watcher;
 }

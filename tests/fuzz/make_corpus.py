@@ -314,6 +314,26 @@ def weights():
     yield "too-many-strides", msw((), blocks=((1, 2, 1),) * 6, channels=1, head=1)
 
 
+def streams():
+    """The first byte: 128 a large limit, else 100 bytes; how much a read gives."""
+    jpeg = (START + frame(0xC0, 8, 8) + dht(0, ONE_CODE, [0]) + dht(0x10, ONE_CODE, [0]) + sos() + b"\x55\xff\0\xff\xd0"
+            + b"\xff\xff" + EOI)
+    small = png(1, 1, 8, 0, zlib.compress(b"\0\7"))
+    pnms = b"P6 # a\n2 1\n255\nabcdef" + b"\nP5\t3 2 65535 " + b"p" * 12 + b"P4 9 2\n" + b"\1\2\3\4"
+    yield "mixed", b"\x80" + pnms + jpeg + small + b"\0\0\r\n" + jpeg + pnms
+    yield "slow", b"\xff" + jpeg + jpeg + small + small
+    yield "beyond", b"\x08" + b"P5 200 1 255\n" + b"P" * 200 + jpeg + b"P5 1 1 1\nxP6 16777216 16777216 65535\n"
+    yield "cut-jpeg", b"\x87" + jpeg[:-3] + jpeg + jpeg[:40]
+    yield "cut-at-limit", b"\0" + b"\xff\xd8\xff\xda\0\2" + b"x" * 94 + jpeg
+    yield "cut-png", b"\x87" + small[:30]
+    yield "lost-jpeg", b"\x80" + jpeg + jpeg[:2] + b"\xff\xe0\0\1" + jpeg
+    yield "lost-png", b"\x80" + small[:8] + b"\0\0\0\0\1\2\3\4" + small
+    yield "lost-pnm", b"\x80P6 2 16777217 255\n"
+    yield "plain", b"\x80P3 1 1 255 1 2 3\n"
+    yield "none", b"\x80   \0\0\n"
+    yield "comment", b"\x10P5 #" + b"x" * 300 + b"\n1 1 255 a" + small
+
+
 # ---- catalogues ----
 
 def crc32c(content):
@@ -414,6 +434,8 @@ def seeds():
         yield "npy/" + name, content
     for name, content in weights():
         yield "weights/" + name, content
+    for name, content in streams():
+        yield "frames/" + name, content
     for name, content in catalogues():
         yield "catalogue/" + name, content
     # The first byte: NUL ends names, JSON, a matrix, a row too many.
