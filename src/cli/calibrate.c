@@ -403,10 +403,10 @@ static void print_text(const struct calibrate *c, const double thresholds[MS_SHO
     const struct ms_calibration *r = &c->result;
     struct ms_outlook at[MS_SHOWN];
     double values[4][MS_SHOWN];
-    char number[3][MS_NUMBER_SIZE];
-    printf("# %s of %s records: copies of %zu; %s pairs, without %zu records that are copies\n",
+    char number[4][MS_NUMBER_SIZE];
+    printf("# %s of %s records: copies of %zu, %s pairs of %s that are no copies of each other\n",
            ms_count_text(r->sampled, number[0]), ms_count_text(r->records, number[1]), r->copied,
-           ms_count_text(r->pairs, number[2]), r->left_out);
+           ms_count_text(r->pairs, number[2]), ms_count_text(r->sampled - r->left_out, number[3]));
     for (size_t i = 0; i < MS_SHOWN; i++) {
         ms_calibration_at(r, thresholds[i], &at[i]);
         values[0][i] = value_of(c, thresholds[i]);
