@@ -11,7 +11,7 @@
 const char *const ms_copy_names[MS_COPIES] = {
     "half size",     "JPEG quality 30", "a third of the size",
     "crop to 90 %",  "crop to 75 %",    "brightness 1.3",
-    "border of 5 %", "mirrored",        "turned by 90"};
+    "border of 5 %", "mirrored",        "turned right"};
 const char *const ms_copy_keys[MS_COPIES] = {
     "half", "jpeg", "third", "crop_90", "crop_75", "brightness", "border", "mirrored", "turned"};
 
