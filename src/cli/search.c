@@ -252,6 +252,8 @@ static bool print_hits(struct search *s, struct ms_json *json, const struct ms_t
             return fail(s, status, &error);
         if (s->exclude_self && strcmp(own, path) == 0)
             continue;
+        if (ms_refuse_output(&s->sources, path))
+            return false;
         shown++;
         enum ms_look found = look(s, view, &record, path);
         if (found != MS_SIMILAR || !s->only_same) {

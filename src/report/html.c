@@ -182,6 +182,8 @@ static void write_thumbnail(struct ms_page *page, const char *name) {
     struct ms_arena arena;
     struct ms_picture picture;
     minisim_error error = {""};
+    if (ferror(page->file)) /* nobody will see it */
+        return;
     ms_arena_open(&arena, most < SIZE_MAX ? (size_t)most : SIZE_MAX);
     minisim_status status = ms_read_picture(name, &page->limits, &arena, &picture, &error);
     if (!status)
