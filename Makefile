@@ -45,6 +45,7 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c)
+OUTPUTS  += src/picture/jpeg_write.c
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
@@ -118,6 +119,7 @@ $(BUILD)/src/kernels/reference.o: FLAGS += -O3
 # 16 wants a second flag).
 ZERO       := -ftrivial-auto-var-init=zero
 ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+$(BUILD)/src/picture/jpeg_write.o: FLAGS += -fwrapv
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.

@@ -27,6 +27,7 @@ enum ms_option_id {
     MS_OPTION_FORMAT,
     MS_OPTION_GEOMETRY,
     MS_OPTION_HELP,
+    MS_OPTION_HTML,
     MS_OPTION_ID,
     MS_OPTION_IDS,
     MS_OPTION_IDS_OUT,
