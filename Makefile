@@ -60,13 +60,13 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/export/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/export/*.c src/pairs/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
-            $(BUILD)/peak_memory
+            $(BUILD)/peak_memory $(BUILD)/look_tool
 
 .PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
@@ -122,6 +122,8 @@ $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
 $(call objects,$(PROGRAM)): FLAGS += $(if $(SANITIZE),,-Os)
+# But for what compares pixels.
+$(call objects,src/pairs/align.c src/pairs/plane.c): FLAGS += -O2 -ftree-vectorize
 # So may what runs once a file or once a picture, and over none of its pixels.
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
@@ -217,6 +219,8 @@ $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate6
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
+$(BUILD)/look_tool: $(BUILD)/tests/look_tool.o $(call objects,$(wildcard src/pairs/*.c)) $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 

@@ -8,16 +8,19 @@
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/limit.h"
+#include "cli/looks.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
 #include <math.h>
+#include <string.h>
 
 static const struct ms_option check_options[] = {
     {MS_OPTION_MAX_DISTANCE, "max-distance", 0, "D",
      "a duplicate is at most so far; not said:\nas the catalogue or the weights note"},
     {MS_OPTION_METRIC, "metric", 0, "METRIC", "cosine (usual), euclidean or dot"},
     {MS_OPTION_MIN_SCORE, "min-score", 0, "S", "for dot: its product is at least this"},
+    MS_ONLY_OPTION,
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -28,7 +31,8 @@ const struct ms_verb ms_verb_check = {
     "tell whether pictures are new to a catalogue, or duplicates",
     "Tells of each picture whether the catalogue (.msc, see minisim index) has one that is\n"
     "nearly the same, in one line: new or duplicate, the picture, the distance to the\n"
-    "nearest in the catalogue, and that one. The exit status is 0 where every picture was\n"
+    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is 0 "
+    "where every picture was\n"
     "read and is new, 11 where one is a duplicate.\n"
     "\n"
     "  minisim check shop.msc upload.jpg && minisim index shop.msc upload.jpg",
@@ -40,6 +44,7 @@ struct check {
     struct ms_sources sources;
     struct ms_limit limit;
     int json;
+    bool only_same;
     const char *path;
     struct ms_catalogue *catalogue;
     const struct ms_kernels *kernels;
@@ -54,6 +59,8 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_MAX_DISTANCE:
     case MS_OPTION_MIN_SCORE:
         return ms_take_limit_option(&c->limit, option, value);
+    case MS_OPTION_ONLY:
+        return ms_take_only_option(&c->only_same, option, value);
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &c->json);
     default:
@@ -78,8 +85,9 @@ static bool check_usage(struct check *c) {
 
 /* What the catalogue says of a picture; `path` is empty where it holds nothing to compare with. */
 struct verdict {
-    bool is_duplicate;
-    double value; /* to the nearest: distance or product */
+    bool is_duplicate, is_file;
+    enum ms_look look; /* of a duplicate; MS_LOOKS: not looked at */
+    double value;      /* to the nearest: distance or product */
     uint64_t id;
     char path[MS_PATH_MOST + 1];
 };
@@ -90,6 +98,8 @@ static void print_text(const char *name, const struct verdict *v) {
     if (v->path[0]) {
         printf("\t%.4g\t", v->value + 0.0); /* -0 becomes 0 */
         ms_write_name(stdout, v->path);
+        if (v->is_duplicate)
+            printf("\t%s", ms_look_text(v->look));
     }
     putchar('\n');
 }
@@ -105,6 +115,7 @@ static void print_json(const struct check *c, const char *name, const struct ver
         ms_json_name(&json, "path", v->path);
         ms_json_count(&json, "id", v->id);
         ms_json_double(&json, ms_limit_metrics[c->limit.metric], v->value);
+        ms_json_look(&json, v->look);
         ms_json_close(&json, '}');
     } else {
         ms_json_text(&json, "nearest", NULL);
@@ -121,7 +132,10 @@ static minisim_status describe(const struct check *c, const struct ms_hit *hit, 
     v->value = ms_limit_metric(&c->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     v->is_duplicate = ms_is_close(&c->limit, v->value);
     minisim_status status = ms_catalogue_records(c->catalogue, v->id, 1, &record, &count, error);
-    return status ? status : ms_catalogue_text(c->catalogue, v->id, &record, v->path, NULL, error);
+    if (status)
+        return status;
+    v->is_file = !(record.flags & MS_RECORD_NO_FILE);
+    return ms_catalogue_text(c->catalogue, v->id, &record, v->path, NULL, error);
 }
 
 /* Looks for the nearest record. */
@@ -131,9 +145,22 @@ static minisim_status judge(const struct check *c, struct verdict *v, minisim_er
                                dot ? -INFINITY : INFINITY, NULL};
     struct ms_hit hit = {0};
     struct ms_top top = {.most = 1, .hits = &hit};
-    *v = (struct verdict){.is_duplicate = false};
+    *v = (struct verdict){.look = MS_LOOKS};
     minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
     return status || top.count == 0 ? status : describe(c, &hit, v, error);
+}
+
+/* A second look at a duplicate; standard input cannot be read twice. */
+static void look(const struct check *c, const char *name, struct verdict *v) {
+    minisim_context_options limits = ms_look_limits(&c->pictures);
+    if (!v->is_duplicate || !v->is_file || strcmp(name, "-") == 0)
+        return;
+    struct ms_view *ours = ms_open_view(name, &limits);
+    struct ms_view *theirs = ours ? ms_open_view(v->path, &limits) : NULL;
+    v->look = ms_compare_views(ours, theirs);
+    v->is_duplicate = v->look != MS_SIMILAR || !c->only_same;
+    ms_view_close(ours);
+    ms_view_close(theirs);
 }
 
 /* One embedding: the line that it gets, and the exit status. false: it ends here. */
@@ -153,6 +180,7 @@ static bool answer(void *user, const char *name, const float *vector) {
     minisim_status status = judge(c, &v, &error);
     if (status)
         return ms_catalogue_failed(c->path, status, &error);
+    look(c, name, &v);
     if (v.is_duplicate)
         ms_note(MS_EXIT_DUPLICATE);
     if (c->json)

@@ -10,6 +10,7 @@
 #include "cli/grouping.h"
 #include "cli/index.h"
 #include "cli/limit.h"
+#include "cli/looks.h"
 #include "cli/names.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
@@ -27,6 +28,7 @@ static const struct ms_option duplicates_options[] = {
      "complete (usual): any two of a group are\nduplicates; or single: a chain of them is enough"},
     {MS_OPTION_AGAINST, "against", 0, "CATALOGUE",
      "show what is close to something in this one,\ninstead of groups: leaks between two sets"},
+    MS_ONLY_OPTION,
     {MS_OPTION_KEEP, "keep", 0, "RULE",
      "of a group, keep by resolution (usual), bytes,\noldest, newest or first (as indexed)"},
     {MS_OPTION_PREFER, "prefer", 0, "DIR", "keep what is in this folder before others"},
@@ -46,7 +48,8 @@ const struct ms_verb ms_verb_duplicates = {
     "find groups of pictures that are nearly the same",
     "Finds groups of duplicates in a catalogue (.msc, see minisim index), or in pictures and\n"
     "folders, whose embeddings are kept in the cache folder for the next time. Every pair is\n"
-    "compared. Nothing is deleted.\n"
+    "compared, and a look at the pixels says what those of a group are to its first. Nothing\n"
+    "is deleted.\n"
     "\n"
     "  minisim duplicates Pictures/\n"
     "  minisim duplicates train.msc --against test.msc\n"
@@ -59,7 +62,7 @@ struct duplicates {
     struct ms_sources sources;
     struct ms_limit limit;
     int linkage, keep, json;
-    bool removable, remember, no_cache;
+    bool removable, remember, no_cache, only_same;
     const char *against_path, *not_duplicates;
     char *prefer; /* real path, or NULL */
     const char *path;
@@ -84,6 +87,8 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_MAX_DISTANCE:
     case MS_OPTION_MIN_SCORE:
         return ms_take_limit_option(&d->limit, option, value);
+    case MS_OPTION_ONLY:
+        return ms_take_only_option(&d->only_same, option, value);
     case MS_OPTION_LINKAGE:
         return ms_take_choice(option, value, linkages, &d->linkage);
     case MS_OPTION_AGAINST:
@@ -217,6 +222,12 @@ static bool go_on(void *user, uint64_t compared) {
     return ms_interrupted();
 }
 
+/* Names alone have no labels. */
+static bool look_at_groups(const struct duplicates *d, struct ms_groups *groups) {
+    return (d->removable && !d->only_same) ||
+           ms_look_at_groups(groups, &d->pictures, d->sources.progress, d->only_same);
+}
+
 static void write_groups(const struct duplicates *d, const struct ms_groups *groups) {
     if (d->removable)
         ms_write_removable(groups, d->sources.null_ended);
@@ -263,7 +274,8 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
                                .records = rows->count};
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
-    else if (read_noted(d) && find_groups(d, &pass, &groups) && !ms_interrupted()) {
+    else if (read_noted(d) && find_groups(d, &pass, &groups) && !ms_interrupted() &&
+             look_at_groups(d, &groups)) {
         write_groups(d, &groups);
         ms_flush_output();
     }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/looks.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -52,6 +53,8 @@ void ms_write_groups_text(const struct ms_groups *groups) {
             const struct ms_group_member *member = &group->members[k];
             printf("%s\t%.4g\t", mark(groups, member), member->distance + 0.0); /* -0 becomes 0 */
             ms_write_name(stdout, member->path);
+            if (k > 0)
+                printf("\t%s", ms_look_text(member->look));
             putchar('\n');
         }
     }
@@ -68,6 +71,7 @@ static void write_member(const struct ms_groups *groups, struct ms_json *json,
     ms_json_bool(json, groups->against ? "against" : "keep",
                  groups->against ? member->against : member->kept);
     ms_json_double(json, groups->metric, member->distance);
+    ms_json_look(json, member->look);
     if (!(record->flags & MS_RECORD_NO_FILE)) {
         ms_json_count(json, "bytes", record->size);
         ms_json_double(json, "changed", (double)record->seconds + 1e-9 * record->nanoseconds);

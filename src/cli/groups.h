@@ -6,6 +6,7 @@
 #define MS_CLI_GROUPS_H
 
 #include "catalogue/catalogue.h"
+#include "pairs/look.h"
 
 /* A picture, or a row of another model (record.flags). */
 struct ms_group_member {
@@ -14,6 +15,8 @@ struct ms_group_member {
     bool kept;    /* the one to keep; with a second catalogue: all of that */
     char *path;
     struct ms_record record;
+    enum ms_look
+        look; /* what members[0] and this one are; MS_LOOKS: not looked at, as itself is not */
     double distance; /* to members[0], itself included; where products are asked for, the product */
 };
 
@@ -22,8 +25,8 @@ struct ms_group {
      * by distance, then by id */
     struct ms_group_member *members;
     size_t count;
-    double largest; /* distance of any two; of products, the smallest. With a second catalogue: of
-                       members[0] and any other */
+    double largest; /* distance of any two, as they were found; of products, the smallest. With a
+                       second catalogue: of members[0] and any other */
 };
 
 struct ms_groups {

@@ -9,6 +9,7 @@
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/limit.h"
+#include "cli/looks.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
@@ -23,6 +24,8 @@ static const struct ms_option search_options[] = {
     {MS_OPTION_MAX_DISTANCE, "max-distance", 0, "D", "show none that is farther"},
     {MS_OPTION_MIN_SCORE, "min-score", 0, "S", "for dot: show none whose product is smaller"},
     {MS_OPTION_EXCLUDE_SELF, "exclude-self", 0, NULL, "do not show the picture itself"},
+    {MS_OPTION_EXPLAIN, "explain", 0, NULL, "look at the pixels, and say what each one is"},
+    MS_ONLY_OPTION,
     {MS_OPTION_LABEL, "label", 0, "LABEL", "show none but those with this label"},
     {MS_OPTION_ID, "id", 0, "ID",
      "search for a record of the catalogue itself, by\nthe id that list --json tells"},
@@ -55,7 +58,7 @@ struct search {
     struct ms_limit limit;
     int json;
     uint64_t most;
-    bool exclude_self, has_id;
+    bool exclude_self, explain, only_same, has_id;
     uint64_t id;
     const char *path, *vectors_path, *ids_path, *label;
     uint8_t *labelled; /* a bit for each id that has the label; NULL: all may be shown */
@@ -78,6 +81,10 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_limit_option(&s->limit, option, value);
     case MS_OPTION_EXCLUDE_SELF:
         return s->exclude_self = true;
+    case MS_OPTION_EXPLAIN:
+        return s->explain = true;
+    case MS_OPTION_ONLY:
+        return s->explain = ms_take_only_option(&s->only_same, option, value);
     case MS_OPTION_LABEL:
         s->label = value;
         return true;
@@ -117,6 +124,9 @@ static bool check(struct search *s) {
         return ms_refuse_usage("search needs a PICTURE; see minisim search --help");
     if (!s->vectors_path && s->ids_path)
         return ms_refuse_usage("--ids is about the rows of --vectors FILE");
+    if (s->vectors_path && s->explain)
+        return ms_refuse_usage("--%s looks at pictures, and rows of --vectors are none",
+                               s->only_same ? "only" : "explain");
     if (s->vectors_path && s->exclude_self && !s->ids_path)
         return ms_refuse_usage("--exclude-self needs the rows' names: --ids FILE");
     return ms_check_sources(sources);
@@ -152,7 +162,7 @@ static void begin_answer(const struct search *s, struct ms_json *json, const cha
 }
 
 static void print_hit(const struct search *s, struct ms_json *json, const struct ms_hit *hit,
-                      const char *path, const char *label) {
+                      const char *path, const char *label, enum ms_look look) {
     double value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     if (s->json) {
         ms_json_open(json, NULL, '{');
@@ -161,22 +171,35 @@ static void print_hit(const struct search *s, struct ms_json *json, const struct
             ms_json_name(json, "label", label);
         ms_json_count(json, "id", hit->id);
         ms_json_double(json, ms_limit_metrics[s->limit.metric], value);
+        if (s->explain)
+            ms_json_look(json, look);
         ms_json_close(json, '}');
         return;
     }
     printf("%.4g\t", value + 0.0); /* -0 becomes 0 */
     ms_write_name(stdout, path);
+    if (s->explain)
+        printf("\t%s", ms_look_text(look));
     putchar('\n');
 }
 
-static bool answer(const struct search *s, const char *name, const struct ms_top *top) {
-    struct ms_json json = {.file = stdout};
-    char own[MS_PATH_MOST + 1] = "", path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
+/* What a record is to the query, whose view is NULL where nobody asks. */
+static enum ms_look look(const struct search *s, const struct ms_view *ours,
+                         const struct ms_record *record, const char *path) {
+    minisim_context_options limits = ms_look_limits(&s->pictures);
+    if (!ours || record->flags & MS_RECORD_NO_FILE)
+        return MS_LOOKS;
+    struct ms_view *theirs = ms_open_view(path, &limits);
+    enum ms_look found = ms_compare_views(ours, theirs);
+    ms_view_close(theirs);
+    return found;
+}
+
+static bool print_hits(const struct search *s, struct ms_json *json, const struct ms_top *top,
+                       const char *own, const struct ms_view *view) {
     size_t shown = 0;
-    if (s->exclude_self)
-        own_path(s, name, own);
-    begin_answer(s, &json, name);
     for (size_t i = 0; i < top->count && shown < s->most; i++) {
+        char path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
         struct ms_record record;
         minisim_error error;
         size_t count;
@@ -188,15 +211,32 @@ static bool answer(const struct search *s, const char *name, const struct ms_top
             return fail(s, status, &error);
         if (s->exclude_self && strcmp(own, path) == 0)
             continue;
-        print_hit(s, &json, &top->hits[i], path, label);
         shown++;
+        enum ms_look found = look(s, view, &record, path);
+        if (found != MS_SIMILAR || !s->only_same)
+            print_hit(s, json, &top->hits[i], path, label, found);
     }
-    if (s->json) {
+    return true;
+}
+
+static bool answer(const struct search *s, const char *name, const struct ms_top *top) {
+    struct ms_json json = {.file = stdout};
+    minisim_context_options limits = ms_look_limits(&s->pictures);
+    char own[MS_PATH_MOST + 1] = "";
+    /* Standard input cannot be read twice. */
+    bool looks = s->explain && strcmp(name, "-") != 0;
+    struct ms_view *view = looks ? ms_open_view(name, &limits) : NULL;
+    if (s->exclude_self)
+        own_path(s, name, own);
+    begin_answer(s, &json, name);
+    bool good = print_hits(s, &json, top, own, view);
+    ms_view_close(view);
+    if (good && s->json) {
         ms_json_close(&json, ']');
         ms_json_close(&json, '}');
         putchar('\n');
     }
-    return ms_flush_output();
+    return good && ms_flush_output();
 }
 
 /* Searches for what is collected. */
