@@ -78,7 +78,7 @@ help:
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
 	@echo 'make coverage    how many lines of what reads and writes files the tests reach (clang, llvm)'
 	@echo 'make fuzz        the fuzz targets (clang), into build-fuzz/'
-	@echo 'make bench       time, GMAC/s and share of the peak, per layer'
+	@echo 'make bench       time, GMAC/s and share of the peak, per layer; speed of search'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=; make uninstall, with the same'
 	@echo 'make lint        clang-format and cppcheck'
 	@echo 'make clean       removes $(BUILD)/, build-asan/, build-tsan/, build-coverage/'
@@ -285,11 +285,16 @@ coverage:
 	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/minisim build-coverage/test_* \
 	                           build-coverage/replay_*)))
 
-# Pictures of two usual sizes, drawn by the project, from file to embedding.
+# Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)
-bench: $(BUILD)/minisim $(BUILD)/bench_pictures
+BENCH_VECTORS ?= 1000000
+$(BUILD)/bench_search: $(BUILD)/tests/bench_search.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
+                       $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
+bench: $(BUILD)/minisim $(BUILD)/bench_pictures $(BUILD)/bench_search
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg
+	$(BUILD)/bench_search $(BUILD)/bench.msc $(BENCH_VECTORS)
 
 SOURCES := $(wildcard src/*.h src/*/*.[ch] tests/*.c tests/fuzz/*.[ch])
 format:

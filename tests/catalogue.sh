@@ -387,6 +387,57 @@ merged() {
     done
 }
 
+# blocks FILE SEED [COLUMN]: 8 x 8 blocks of 8 x 8 pixels in random colours; COLUMN says which one stands where.
+blocks() {
+    awk -v seed="$2" -v column="${3:-i}" 'BEGIN {
+        srand(seed); printf "P6 64 64 255\n"
+        for (i = 0; i < 192; i++) value[i] = 32 + int(rand() * 90)
+        for (y = 0; y < 64; y++) for (x = 0; x < 64; x++) for (c = 0; c < 3; c++) {
+            at = int(x / 8); if (column == "mirrored") at = 7 - at
+            printf "%c", value[int(y / 8) * 24 + at * 3 + c]
+        }
+    }' >"$1"
+}
+
+labels() {
+    mkdir p new
+    blocks p/a.ppm 1
+    blocks p/b.ppm 2
+    blocks p/mirrored.ppm 1 mirrored
+    { printf 'P6 # the same pixels\n64 64 255\n'; tail -c 12288 p/a.ppm; } >p/pixels.ppm
+    cp p/a.ppm new/a.ppm
+    blocks new/c.ppm 3
+    expect 0 "$minisim" index c.msc p
+    expect 0 "$minisim" search c.msc --explain new/a.ppm
+    grep -q "/p/a.ppm	identical file$" "$out"
+    grep -q "/p/pixels.ppm	identical pixels$" "$out"
+    grep -q "/p/mirrored.ppm	mirrored$" "$out"
+    grep -q "/p/b.ppm	merely similar$" "$out"
+    expect 0 "$minisim" search c.msc --only same --json new/a.ppm
+    [ "$(grep -o '"look":"[a-z-]*"' "$out" | sort | tr '\n' ' ')" = \
+        '"look":"mirrored" "look":"same-file" "look":"same-pixels" ' ]
+    expect 2 "$minisim" search c.msc --explain --vectors x.npy
+    expect 2 "$minisim" search c.msc --only similar new/a.ppm
+    expect 0 "$minisim" duplicates c.msc --max-distance 2 --keep first
+    grep -q "^keep	0	$PWD/p/a.ppm$" "$out"
+    grep -q "/p/b.ppm	merely similar$" "$out"
+    expect 0 "$minisim" duplicates c.msc --max-distance 2 --keep first --only same --threads 3 --json
+    refute grep -q '/b.ppm' "$out"
+    grep -q '/mirrored.ppm"},"id":[0-9]*,"keep":false,"cosine":[0-9.e-]*,"look":"mirrored"' "$out"
+    expect 0 "$minisim" duplicates c.msc --max-distance 2 --keep first --only same --removable
+    [ "$(sort "$out" | tr '\n' ' ')" = "$PWD/p/mirrored.ppm $PWD/p/pixels.ppm " ]
+    expect 11 "$minisim" check c.msc --max-distance 2 new/c.ppm
+    grep -q '	merely similar$' "$out"
+    expect 0 "$minisim" check c.msc --max-distance 2 --only same new/c.ppm
+    expect 11 "$minisim" check c.msc --max-distance 2 --only same --json new/a.ppm
+    grep -Eq '"look":"same-(file|pixels)"' "$out"
+    # A file that is gone was not looked at; it is not called merely similar.
+    rm p/mirrored.ppm
+    expect 1 "$minisim" search c.msc --only same new/a.ppm
+    grep -q '/p/mirrored.ppm	not looked at$' "$out"
+    grep -q 'mirrored.ppm: cannot be opened: .*; it was not looked at' "$err"
+}
+
 damaged() {
     pictures p 1 9
     expect 0 "$minisim" index c.msc p
@@ -421,6 +472,7 @@ check 'names with newlines, quotes, bytes that are no UTF-8' strange_names
 check 'a second writer is refused, readers are not' one_writer
 check 'compact, info, verify --recompute' compacted
 check 'merge' merged
+check 'labels of pairs: --explain, --only same' labels
 check 'damage is named' damaged
 check 'index and compact are killed at any instant' kills
 check 'index on a disk that fills up' full_disk

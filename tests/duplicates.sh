@@ -40,7 +40,7 @@ groups() {
     lines 7 "$out"
     kept p/b/1.ppm p/a/2.ppm
     sed -n 6p "$out" | grep -qx "keep	0	$PWD/p/a/2.ppm"
-    sed -n 7p "$out" | grep -qx -- "-	0	$PWD/p/b/2.ppm"
+    sed -n 7p "$out" | grep -qx -- "-	0	$PWD/p/b/2.ppm	identical file"
     duplicates p --keep first
     kept p/a/1.ppm p/a/2.ppm
     duplicates p --keep newest
@@ -248,11 +248,11 @@ checked() {
     lines 1 "$out"
     expect 11 "$minisim" check c.msc --max-distance $near new.ppm p/b/2.ppm p/b/1.ppm
     lines 3 "$out"
-    sed -n 2p "$out" | grep -qx "duplicate	p/b/2.ppm	0	$PWD/p/a/2.ppm"
-    sed -n 3p "$out" | grep -q "^duplicate	p/b/1.ppm	.*	$PWD/p/a/1.ppm$"
+    sed -n 2p "$out" | grep -qx "duplicate	p/b/2.ppm	0	$PWD/p/a/2.ppm	identical file"
+    sed -n 3p "$out" | grep -q "^duplicate	p/b/1.ppm	.*	$PWD/p/a/1.ppm	merely similar$"
     expect 11 "$minisim" check c.msc --max-distance $near --json new.ppm p/b/2.ppm
     grep -q '^{"schema":1,"picture":{"text":"new.ppm"},"duplicate":false,"nearest":{"path":' "$out"
-    grep -q '"text":"p/b/2.ppm"},"duplicate":true,"nearest":{"path":{"text":"[^"]*p/a/2.ppm"},"id":1,"cosine":0}}$' "$out"
+    grep -q '"text":"p/b/2.ppm"},"duplicate":true,"nearest":{"path":{"text":"[^"]*p/a/2.ppm"},"id":1,"cosine":0,"look":"same-file"}}$' "$out"
     # What cannot be read is not new; a duplicate says more.
     echo text >broken.jpg
     expect 1 "$minisim" check c.msc --max-distance $near new.ppm broken.jpg

@@ -102,8 +102,8 @@ static void metadata_have_a_limit(void **state) {
     memset(label, 'x', 40000);
     label[39979] = '\0';
     assert_false(ms_export_pinecone.row(&x, &row));
-    assert_non_null(strstr(x.error.text, "40001 bytes of metadata, Pinecone takes 40000"));
-    label[39978] = '\0';
+    assert_non_null(strstr(x.error.text, "40002 bytes of metadata, Pinecone takes 40000"));
+    label[39977] = '\0';
     assert_true(ms_export_pinecone.row(&x, &row));
     fclose(x.waiting);
     fclose(x.file);

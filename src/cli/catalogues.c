@@ -94,6 +94,30 @@ bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_
     return true;
 }
 
+bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
+                       const struct ms_picture_settings *settings, const struct ms_engine *engine) {
+    const struct ms_origin *ours = ms_catalogue_origin(catalogue);
+    struct ms_origin origin;
+    minisim_error error;
+    if (!ms_find_origin(settings, engine, ours->type, &origin))
+        return false;
+    minisim_status status = ms_check_origin(ours, &origin, &error);
+    return status == MINISIM_OK || ms_catalogue_failed(path, status, &error);
+}
+
+bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                  struct ms_stored *queries, size_t at, const char *name, const float *vector) {
+    double distance;
+    bool aimless = metric == MINISIM_COSINE &&
+                   minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance);
+    if (!aimless && ms_stored_put(kernels, queries, at, vector))
+        return true;
+    ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine distance"
+                              : "it has a value beyond 65504, which f16 cannot hold");
+    ms_note(MS_EXIT_SOME_FAILED);
+    return false;
+}
+
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
     /* A walk stays in a folder for a while: its real path is kept. */
     static char folder[PATH_MAX], real[PATH_MAX];

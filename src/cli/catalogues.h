@@ -20,6 +20,15 @@ minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_or
 bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
                     enum ms_vector_type type, struct ms_origin *origin);
 
+/* Can this engine's embeddings be compared with the catalogue's? false: that was said and noted. */
+bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
+                       const struct ms_picture_settings *settings, const struct ms_engine *engine);
+
+/* Rounds a vector to the type of a catalogue, as query `at`. false: it has no place in that, or no
+ * distance to anything; this was said of `name` and noted. */
+bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                  struct ms_stored *queries, size_t at, const char *name, const float *vector);
+
 /* A picture's path as catalogues know it: absolute, its folder without links. false: there is no
  * such folder, or the path is too long; errno says which. */
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);

@@ -31,9 +31,8 @@ const struct ms_verb ms_verb_check = {
     "tell whether pictures are new to a catalogue, or duplicates",
     "Tells of each picture whether the catalogue (.msc, see minisim index) has one that is\n"
     "nearly the same, in one line: new or duplicate, the picture, the distance to the\n"
-    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is 0 "
-    "where every picture was\n"
-    "read and is new, 11 where one is a duplicate.\n"
+    "nearest in the catalogue, that one and, of a duplicate, what it is. The exit status is\n"
+    "0 where every picture was read and is new, 11 where one is a duplicate.\n"
     "\n"
     "  minisim check shop.msc upload.jpg && minisim index shop.msc upload.jpg",
     {check_options, ms_source_options, ms_network_options, ms_picture_options},
@@ -129,6 +128,7 @@ static minisim_status describe(const struct check *c, const struct ms_hit *hit, 
     struct ms_record record;
     size_t count;
     v->id = hit->id;
+    v->look = MS_LOOKS;
     v->value = ms_limit_metric(&c->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     v->is_duplicate = ms_is_close(&c->limit, v->value);
     minisim_status status = ms_catalogue_records(c->catalogue, v->id, 1, &record, &count, error);
@@ -138,29 +138,62 @@ static minisim_status describe(const struct check *c, const struct ms_hit *hit, 
     return ms_catalogue_text(c->catalogue, v->id, &record, v->path, NULL, error);
 }
 
-/* Looks for the nearest record. */
-static minisim_status judge(const struct check *c, struct verdict *v, minisim_error *error) {
-    bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
-    struct ms_search search = {c->kernels, ms_limit_metric(&c->limit), &c->query,
-                               dot ? -INFINITY : INFINITY, NULL};
-    struct ms_hit hit = {0};
-    struct ms_top top = {.most = 1, .hits = &hit};
-    *v = (struct verdict){.look = MS_LOOKS};
-    minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
-    return status || top.count == 0 ? status : describe(c, &hit, v, error);
+/* What a duplicate is, by its pixels. */
+static enum ms_look look(const struct check *c, const struct ms_view *ours,
+                         const struct verdict *v) {
+    minisim_context_options limits = ms_look_limits(&c->pictures);
+    if (!ours || !v->is_file)
+        return MS_LOOKS;
+    struct ms_view *theirs = ms_open_view(v->path, &limits);
+    enum ms_look found = ms_compare_views(ours, theirs);
+    ms_view_close(theirs);
+    return found;
 }
 
-/* A second look at a duplicate; standard input cannot be read twice. */
-static void look(const struct check *c, const char *name, struct verdict *v) {
+/* The nearest of these, or with --only same the nearest that is not merely similar; else the
+ * nearest, as new. */
+static minisim_status choose(const struct check *c, const char *name, const struct ms_top *top,
+                             struct verdict *v, minisim_error *error) {
     minisim_context_options limits = ms_look_limits(&c->pictures);
-    if (!v->is_duplicate || !v->is_file || strcmp(name, "-") == 0)
-        return;
-    struct ms_view *ours = ms_open_view(name, &limits);
-    struct ms_view *theirs = ours ? ms_open_view(v->path, &limits) : NULL;
-    v->look = ms_compare_views(ours, theirs);
-    v->is_duplicate = v->look != MS_SIMILAR || !c->only_same;
+    struct ms_view *ours = NULL;
+    struct verdict nearest;
+    size_t i = 0;
+    bool goes_on;
+    do {
+        minisim_status status = describe(c, &top->hits[i], v, error);
+        if (status) {
+            ms_view_close(ours);
+            return status;
+        }
+        if (i == 0) {
+            nearest = *v;
+            nearest.is_duplicate = false;
+            /* Standard input cannot be read twice. */
+            if (v->is_duplicate && strcmp(name, "-") != 0)
+                ours = ms_open_view(name, &limits);
+        }
+        if (v->is_duplicate)
+            v->look = look(c, ours, v);
+        goes_on = v->is_duplicate && v->look == MS_SIMILAR && c->only_same;
+    } while (goes_on && ++i < top->count);
+    if (goes_on || !v->is_duplicate)
+        *v = nearest;
     ms_view_close(ours);
-    ms_view_close(theirs);
+    return MINISIM_OK;
+}
+
+/* Looks for the nearest record. */
+static minisim_status judge(const struct check *c, const char *name, struct verdict *v,
+                            minisim_error *error) {
+    enum { LOOKED_AT = 16 };
+    bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
+    struct ms_search search = {
+        c->kernels, ms_limit_metric(&c->limit), &c->query, dot ? -INFINITY : INFINITY, NULL, 0};
+    struct ms_hit hits[LOOKED_AT];
+    struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
+    *v = (struct verdict){.look = MS_LOOKS};
+    minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
+    return status || top.count == 0 ? status : choose(c, name, &top, v, error);
 }
 
 /* One embedding: the line that it gets, and the exit status. false: it ends here. */
@@ -168,19 +201,11 @@ static bool answer(void *user, const char *name, const float *vector) {
     struct check *c = user;
     struct verdict v;
     minisim_error error;
-    double distance;
-    bool aimless = ms_limit_metric(&c->limit) == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, c->query.n, &distance);
-    if (aimless || !ms_stored_put(c->kernels, &c->query, 0, vector)) {
-        ms_complain(name, aimless ? "its embedding is all zeros: it has no cosine distance"
-                                  : "it has a value beyond 65504, which f16 cannot hold");
-        ms_note(MS_EXIT_SOME_FAILED);
+    if (!ms_put_query(c->kernels, ms_limit_metric(&c->limit), &c->query, 0, name, vector))
         return true;
-    }
-    minisim_status status = judge(c, &v, &error);
+    minisim_status status = judge(c, name, &v, &error);
     if (status)
         return ms_catalogue_failed(c->path, status, &error);
-    look(c, name, &v);
     if (v.is_duplicate)
         ms_note(MS_EXIT_DUPLICATE);
     if (c->json)
@@ -192,16 +217,6 @@ static bool answer(void *user, const char *name, const float *vector) {
 
 /* ---- the whole ---- */
 
-static bool fits(const struct check *c, const struct ms_engine *engine) {
-    const struct ms_origin *ours = ms_catalogue_origin(c->catalogue);
-    struct ms_origin origin;
-    minisim_error error;
-    if (!ms_find_origin(&c->pictures, engine, ours->type, &origin))
-        return false;
-    minisim_status status = ms_check_origin(ours, &origin, &error);
-    return status == MINISIM_OK || ms_catalogue_failed(c->path, status, &error);
-}
-
 static void check_pictures(struct check *c) {
     const struct ms_origin *origin = ms_catalogue_origin(c->catalogue);
     struct ms_engine engine;
@@ -210,7 +225,8 @@ static void check_pictures(struct check *c) {
         return;
     if (!ms_stored_open(&c->query, origin->type, origin->dimension, 1))
         ms_out_of_memory();
-    else if (fits(c, &engine) && ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
+    else if (ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &engine) &&
+             ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
              (c->limit.from || ms_find_fact_limit(&c->limit, engine.model)))
         ms_embed_sources(&c->sources, &c->pictures, &engine, answer, c);
     ms_stored_close(&c->query);

@@ -299,19 +299,13 @@ static bool open_against(struct duplicates *d) {
 
 /* The facts of the weights count where the catalogue was made with them. */
 static bool find_fact_limit(struct duplicates *d) {
-    const struct ms_origin *ours = ms_catalogue_origin(d->catalogue);
     struct ms_engine engine;
-    struct ms_origin origin;
-    minisim_error error;
-    if (!ours->embedding_id[0])
+    if (!ms_catalogue_origin(d->catalogue)->embedding_id[0])
         return ms_find_fact_limit(&d->limit, NULL);
     if (!ms_open_engine(&d->pictures, 1, &engine))
         return false;
-    bool good = ms_find_origin(&d->pictures, &engine, ours->type, &origin);
-    minisim_status status = good ? ms_check_origin(ours, &origin, &error) : MINISIM_OK;
-    if (status)
-        good = ms_catalogue_failed(d->path, status, &error);
-    good = good && ms_find_fact_limit(&d->limit, engine.model);
+    bool good = ms_fits_catalogue(d->path, d->catalogue, &d->pictures, &engine) &&
+                ms_find_fact_limit(&d->limit, engine.model);
     ms_close_engine(&engine);
     return good;
 }

@@ -163,6 +163,11 @@ static void write_listed(FILE *file, const char *name, bool null_ended) {
 
 /* ---- what an earlier export had ---- */
 
+static bool spool_failed(void) {
+    ms_output_failed("temporary file", errno ? errno : EIO);
+    return false;
+}
+
 static bool look_up(struct export *x, const struct ms_known *known, const char *name) {
     struct ms_record record;
     minisim_error error;
@@ -180,6 +185,24 @@ static bool look_up(struct export *x, const struct ms_known *known, const char *
     return true;
 }
 
+/* A list that is read in part would make rows new, and none gone. */
+static bool read_previous(struct export *x, const struct ms_known *known, struct ms_names *list) {
+    uint64_t count = 0;
+    bool good = true;
+    for (char *name; good && (name = ms_names_next(list)); count++) {
+        good = look_up(x, known, name);
+        free(name);
+    }
+    if (!good || ms_noted_status() != MS_EXIT_OK || ms_interrupted())
+        return false;
+    if (list->total != UINT64_MAX && count != list->total) {
+        ms_complain(list->source, "the list became shorter or longer while it was read");
+        ms_note(MS_EXIT_SOME_FAILED);
+        return false;
+    }
+    return true;
+}
+
 /* Marks what the list names, and collects what is not there any more. */
 static bool find_previous(struct export *x) {
     struct ms_known known;
@@ -190,21 +213,14 @@ static bool find_previous(struct export *x) {
     x->had = calloc(1, (size_t)(ms_catalogue_ids(x->catalogue) / 8 + 1));
     if (!x->had)
         return ms_out_of_memory();
-    if (!(x->gone = ms_open_spool())) {
-        ms_output_failed("temporary file", errno);
-        return false;
-    }
+    if (!(x->gone = ms_open_spool()))
+        return spool_failed();
     minisim_status status = ms_known_open(&known, x->catalogue, &error);
     bool good = status ? ms_catalogue_failed(x->path, status, &error)
                        : ms_names_open(&list, x->previous, x->null_ended);
     if (good) {
-        for (char *name; good && (name = ms_names_next(&list));) {
-            good = look_up(x, &known, name);
-            free(name);
-        }
+        good = read_previous(x, &known, &list);
         ms_names_close(&list);
-        /* A list that is read in part would make rows new, and none gone. */
-        good = good && ms_noted_status() == MS_EXIT_OK && !ms_interrupted();
     }
     ms_known_close(&known);
     return good;
@@ -277,23 +293,34 @@ static bool add(void *user, uint64_t id, const struct ms_record *record, const c
     return !ms_interrupted();
 }
 
+static bool tell_one(struct export *x, const char *name) {
+    struct ms_export_row row;
+    if (!describe(x, name, "", &row))
+        return false;
+    if (x->format->gone && !x->format->gone(&x->to, &row))
+        return failed(x, NULL);
+    write_listed(stdout, name, x->null_ended);
+    return true;
+}
+
 /* Tells the engine and the person what is gone. */
 static bool tell_gone(struct export *x) {
-    char *name = NULL;
-    size_t room = 0;
-    bool good = true;
+    char name[MS_LONGEST_NAME + 1];
+    size_t length = 0;
+    errno = 0;
     if (!x->gone)
         return true;
-    rewind(x->gone);
-    while (good && getdelim(&name, &room, '\0', x->gone) > 0) {
-        struct ms_export_row row;
-        good = describe(x, name, "", &row);
-        if (good && x->format->gone && !x->format->gone(&x->to, &row))
-            good = failed(x, NULL);
-        write_listed(stdout, name, x->null_ended);
+    if (fflush(x->gone) != 0 || ferror(x->gone) || fseeko(x->gone, 0, SEEK_SET) != 0)
+        return spool_failed();
+    for (int c; (c = getc(x->gone)) != EOF;) {
+        name[length++] = (char)c;
+        if (c)
+            continue;
+        length = 0;
+        if (!tell_one(x, name))
+            return false;
     }
-    free(name);
-    return good;
+    return !ferror(x->gone) || spool_failed();
 }
 
 /* ---- the whole ---- */

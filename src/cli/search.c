@@ -49,8 +49,9 @@ const struct ms_verb ms_verb_search = {
     {search_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_search};
 
-/* Queries that meet the catalogue at once. */
-enum { AT_ONCE = 16 };
+/* Queries that meet the catalogue at once: fewer where the nearest of them would take more memory.
+ */
+enum { AT_ONCE = 64, MOST_HITS = 1 << 20 };
 
 struct search {
     struct ms_picture_settings pictures;
@@ -65,6 +66,7 @@ struct search {
     struct ms_catalogue *catalogue;
     const struct ms_kernels *kernels;
     struct ms_stored queries; /* count: how many are collected */
+    size_t at_once;           /* when they are searched for */
     char *names[AT_ONCE];
     struct ms_top tops[AT_ONCE];
 };
@@ -241,8 +243,8 @@ static bool answer(const struct search *s, const char *name, const struct ms_top
 
 /* Searches for what is collected. */
 static bool search(struct search *s) {
-    struct ms_search all = {s->kernels, ms_limit_metric(&s->limit), &s->queries, s->limit.value,
-                            s->labelled};
+    struct ms_search all = {s->kernels,  ms_limit_metric(&s->limit),    &s->queries, s->limit.value,
+                            s->labelled, ms_count_threads(&s->pictures)};
     minisim_error error;
     bool good = s->queries.count > 0;
     if (!good)
@@ -265,20 +267,12 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    double distance;
-    bool aimless = ms_limit_metric(&s->limit) == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, s->queries.n, &distance);
-    if (aimless || !ms_stored_put(s->kernels, &s->queries, at, vector)) {
-        ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine "
-                                    "distance"
-                                  : "it has a value beyond 65504, which f16 cannot hold");
-        ms_note(MS_EXIT_SOME_FAILED);
+    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
-    }
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
     s->queries.count++;
-    return s->queries.count < AT_ONCE || search(s);
+    return s->queries.count < s->at_once || search(s);
 }
 
 static bool open_queries(struct search *s) {
@@ -288,8 +282,12 @@ static bool open_queries(struct search *s) {
     if (!ms_stored_open(&s->queries, origin->type, origin->dimension, AT_ONCE))
         return ms_out_of_memory();
     s->queries.count = 0;
-    for (size_t i = 0; i < AT_ONCE; i++) {
-        s->tops[i].most = (size_t)(most < ids ? most : ids);
+    most = most < ids ? most : ids;
+    s->at_once = most < MOST_HITS / AT_ONCE ? AT_ONCE
+                 : most < MOST_HITS         ? MOST_HITS / (size_t)most
+                                            : 1;
+    for (size_t i = 0; i < s->at_once; i++) {
+        s->tops[i].most = (size_t)most;
         s->tops[i].hits = malloc((s->tops[i].most + 1) * sizeof *s->tops[i].hits);
         if (!s->tops[i].hits)
             return ms_out_of_memory();
@@ -366,20 +364,12 @@ static void search_record(struct search *s) {
 
 static void search_pictures(struct search *s) {
     struct ms_engine engine;
-    struct ms_origin origin;
-    minisim_error error;
     if (!ms_open_engine(&s->pictures, ms_count_sources(&s->sources), &engine))
         return;
-    enum ms_vector_type type = ms_catalogue_origin(s->catalogue)->type;
-    if (ms_find_origin(&s->pictures, &engine, type, &origin)) {
-        minisim_status status = ms_check_origin(ms_catalogue_origin(s->catalogue), &origin, &error);
-        if (status) {
-            fail(s, status, &error);
-        } else {
-            ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
-            if (!ms_interrupted())
-                search(s);
-        }
+    if (ms_fits_catalogue(s->path, s->catalogue, &s->pictures, &engine)) {
+        ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
+        if (!ms_interrupted())
+            search(s);
     }
     ms_close_engine(&engine);
 }

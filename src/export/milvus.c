@@ -1,7 +1,7 @@
 /*
  * Milvus (2.2 to 2.6): files for its bulk import, {"rows":[...]}, in a folder. Its fields are id,
- * path, label and vector, all in each row. A server of 2.2 takes 1 GB a file, a later one 16 GB, and
- * 1,024 files a job unless it is told otherwise: a file ends when it has 512 MiB.
+ * path, label and vector, all in each row. A server of 2.2 takes 1 GB a file, a later one 16 GB,
+ * and 1,024 files a job unless it is told otherwise: a file ends when it has 512 MiB.
  */
 #include "export/formats.h"
 

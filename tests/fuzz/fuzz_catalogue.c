@@ -67,7 +67,7 @@ static bool search(const struct ms_catalogue *c, minisim_metric metric) {
     require(ms_stored_open(&query, origin->type, origin->dimension, 1));
     if (!ms_catalogue_vectors(c, 0, 1, &query, &error)) {
         struct ms_search what = {kernels, metric, &query, metric == MINISIM_DOT ? -1e30 : 1e30,
-                                 NULL};
+                                 NULL,    0};
         good = ms_catalogue_search(c, &what, &top, &error) == MINISIM_OK;
     }
     for (size_t i = 0; i < top.count; i++) {
