@@ -314,7 +314,7 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
+    if (ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
