@@ -295,8 +295,8 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
     else if (ms_open_report(&d->report, d->html_path, &d->pictures) && read_noted(d) &&
-             find_groups(d, &pass, &groups) && !ms_interrupted() &&
-             spares_pictures(d, &groups) && look_at_groups(d, &groups)) {
+             find_groups(d, &pass, &groups) && !ms_interrupted() && spares_pictures(d, &groups) &&
+             look_at_groups(d, &groups)) {
         write_groups(d, &groups);
         ms_flush_output();
     }
