@@ -67,7 +67,7 @@ TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
-            $(BUILD)/peak_memory $(BUILD)/look_tool
+            $(BUILD)/peak_memory $(BUILD)/look_tool $(BUILD)/search_tool
 
 .PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
@@ -221,6 +221,9 @@ $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate6
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
+$(BUILD)/bench_search $(BUILD)/search_tool: $(BUILD)/%: $(BUILD)/tests/%.o \
+                 $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/look_tool: $(BUILD)/tests/look_tool.o $(call objects,$(wildcard src/pairs/*.c)) $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
@@ -290,9 +293,6 @@ coverage:
 # Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)
 BENCH_VECTORS ?= 1000000
-$(BUILD)/bench_search: $(BUILD)/tests/bench_search.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
-                       $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures $(BUILD)/bench_search
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg

@@ -8,11 +8,13 @@
 #include "base/team.h"
 #include "base/text.h"
 #include "catalogue/all_pairs.h"
+#include "cli/calibrated.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/limit.h"
 #include "cli/looks.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "cli/verbs.h"
 #include "pairs/calibration.h"
 
@@ -27,6 +29,7 @@ static const struct ms_option calibrate_options[] = {
     {MS_OPTION_SAMPLE, "sample", 0, "N",
      "make copies of N pictures (500, at most 1000), and\nmeasure pairs of four times as many"},
     {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "do not note the threshold in the catalogue"},
+    MS_HTML_OPTION,
     {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
@@ -55,7 +58,9 @@ struct calibrate {
     uint64_t sample;
     int json, progress;
     bool dry_run, noted;
-    const char *path;
+    const char *path, *html_path;
+    struct ms_sources sources; /* none: only what the run replaces */
+    struct ms_report report;
     struct ms_catalogue *catalogue;
     struct ms_engine engine;
     const struct ms_kernels *kernels;
@@ -78,6 +83,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_count(option, value, 1, MOST_COPIED, &c->sample);
     case MS_OPTION_DRY_RUN:
         return c->dry_run = true;
+    case MS_OPTION_HTML:
+        c->html_path = value;
+        return true;
     case MS_OPTION_PROGRESS:
         return ms_take_choice(option, value, modes, &c->progress);
     case MS_OPTION_FORMAT:
@@ -87,13 +95,14 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     }
 }
 
-static bool check(const struct calibrate *c, size_t count) {
+static bool check(struct calibrate *c, size_t count, const char *const *names) {
     if (count != 1)
         return ms_refuse_usage("calibrate takes one CATALOGUE");
     if (c->pictures.context.preprocessed || ms_region_of(&c->pictures))
         return ms_refuse_usage("copies are of other sizes: leave out --%s",
                                ms_region_of(&c->pictures) ? "roi" : "preprocessed");
-    return true;
+    c->path = names[0];
+    return ms_check_report(&c->sources, c->html_path, names, 1);
 }
 
 static bool fail(const struct calibrate *c, minisim_status status, const minisim_error *error) {
@@ -136,6 +145,8 @@ static bool draw(void *user, uint64_t id, const struct ms_record *record, const 
     (void)label;
     if (!choose(&drawing->choice))
         return !ms_interrupted();
+    if (ms_refuse_output(&c->sources, path))
+        return false;
     if ((record->flags & MS_RECORD_NO_FILE) || !ms_is_unchanged(path, record)) {
         drawing->changed++;
         return !ms_interrupted();
@@ -517,6 +528,15 @@ static bool note(const struct calibrate *c) {
     return status == MINISIM_OK || fail(c, status, &error);
 }
 
+/* Before what is printed, which may be read in part. */
+static void show(struct calibrate *c, const double thresholds[MS_SHOWN]) {
+    struct ms_calibrated calibrated = {&c->result, c->path, ms_limit_metrics[c->limit.metric],
+                                       ms_limit_metric(&c->limit) == MINISIM_DOT, thresholds};
+    if (ms_report_page(&c->report))
+        ms_show_calibration(&calibrated, &c->report.page);
+    ms_close_report(&c->report);
+}
+
 static bool conclude(struct calibrate *c) {
     double thresholds[MS_SHOWN];
     if (c->result.copied == 0 || c->result.pairs == 0) {
@@ -527,6 +547,7 @@ static bool conclude(struct calibrate *c) {
     if (!ms_calibration_recommend(&c->result) || !ms_calibration_list(&c->result, thresholds))
         return ms_out_of_memory();
     c->noted = !c->dry_run && note(c);
+    show(c, thresholds);
     if (c->json) {
         print_json(c, thresholds);
     } else {
@@ -544,7 +565,9 @@ static void calibrate(struct calibrate *c) {
     c->result.records = ms_catalogue_count(c->catalogue);
     if (!ms_open_engine(&c->pictures, c->sample, &c->engine))
         return;
-    if (ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &c->engine) && draw_all(c)) {
+    if (!ms_refuse_output(&c->sources, c->engine.weights) &&
+        ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &c->engine) &&
+        ms_open_report(&c->report, c->html_path, &c->pictures) && draw_all(c)) {
         if (ms_team_open(&c->team, c->engine.count)) {
             if (measure_all_copies(c) && measure_pairs(c))
                 conclude(c);
@@ -553,6 +576,7 @@ static void calibrate(struct calibrate *c) {
             ms_out_of_memory();
         }
     }
+    ms_close_report(&c->report);
     ms_close_engine(&c->engine);
     for (size_t i = 0; i < c->result.sampled; i++)
         free(c->paths[i]);
@@ -569,12 +593,10 @@ void ms_run_calibrate(const struct ms_verb *verb, int argc, char **argv) {
         return;
     }
     c->sample = 500;
-    if (ms_parse_options(verb, argc, argv, take_option, c, &count) && check(c, count)) {
-        c->path = argv[0];
-        if (ms_open_catalogue(c->path, &c->catalogue)) {
-            calibrate(c);
-            ms_catalogue_close(c->catalogue);
-        }
+    if (ms_parse_options(verb, argc, argv, take_option, c, &count) &&
+        check(c, count, (const char *const *)argv) && ms_open_catalogue(c->path, &c->catalogue)) {
+        calibrate(c);
+        ms_catalogue_close(c->catalogue);
     }
     free(c);
 }

@@ -106,17 +106,21 @@ bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
     return status == MINISIM_OK || ms_catalogue_failed(path, status, &error);
 }
 
-bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
-                  struct ms_stored *queries, size_t at, const char *name, const float *vector) {
+const char *ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                         struct ms_stored *queries, size_t at, const char *name,
+                         const float *vector) {
     double distance;
-    bool aimless = metric == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance);
-    if (!aimless && ms_stored_put(kernels, queries, at, vector))
-        return true;
-    ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine distance"
-                              : "it has a value beyond 65504, which f16 cannot hold");
-    ms_note(MS_EXIT_SOME_FAILED);
-    return false;
+    const char *why = NULL;
+    if (metric == MINISIM_COSINE &&
+        minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance))
+        why = "its values are all zero or out of range: it has no cosine distance";
+    else if (!ms_stored_put(kernels, queries, at, vector))
+        why = "it has a value beyond 65504, which f16 cannot hold";
+    if (why) {
+        ms_complain(name, "%s", why);
+        ms_note(MS_EXIT_SOME_FAILED);
+    }
+    return why;
 }
 
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {

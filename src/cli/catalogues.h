@@ -24,10 +24,11 @@ bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
                        const struct ms_picture_settings *settings, const struct ms_engine *engine);
 
-/* Rounds a vector to the type of a catalogue, as query `at`. false: it has no place in that, or no
- * distance to anything; this was said of `name` and noted. */
-bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
-                  struct ms_stored *queries, size_t at, const char *name, const float *vector);
+/* Rounds a vector to the type of a catalogue, as query `at`. NULL; or why it has no place in that,
+ * or no distance to anything, which was said of `name` and noted. */
+const char *ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                         struct ms_stored *queries, size_t at, const char *name,
+                         const float *vector);
 
 /* A picture's path as catalogues know it: absolute, its folder without links. false: there is no
  * such folder, or the path is too long; errno says which. */

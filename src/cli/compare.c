@@ -223,6 +223,8 @@ static bool check_why(struct compare *c) {
         return ms_refuse_usage("--why explains two pictures; see minisim compare --help");
     if (c->output_path && ms_output_is_stdout(c->output_path))
         return ms_refuse_usage("the drawing cannot go to standard output, where the numbers go");
+    if (c->output_path && c->html_path && ms_is_same_output(c->output_path, c->html_path))
+        return ms_refuse_usage("the drawing and the page cannot go to the same place");
     c->sources.outputs[0] = c->output_path;
     c->sources.progress = MS_PROGRESS_NEVER;
     return ms_check_sources(&c->sources);

@@ -235,6 +235,15 @@ static bool look_at_groups(const struct duplicates *d, struct ms_groups *groups)
            ms_look_at_groups(groups, &d->pictures, d->sources.progress, d->only_same);
 }
 
+/* A page shows them. */
+static bool spares_pictures(const struct duplicates *d, const struct ms_groups *groups) {
+    for (size_t i = 0; d->html_path && i < groups->count; i++)
+        for (size_t k = 0; k < groups->groups[i].count; k++)
+            if (ms_refuse_output(&d->sources, groups->groups[i].members[k].path))
+                return false;
+    return true;
+}
+
 /* The page first: the text may be read in part. */
 static void write_groups(struct duplicates *d, const struct ms_groups *groups) {
     if (ms_report_page(&d->report))
@@ -286,7 +295,8 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
     else if (ms_open_report(&d->report, d->html_path, &d->pictures) && read_noted(d) &&
-             find_groups(d, &pass, &groups) && !ms_interrupted() && look_at_groups(d, &groups)) {
+             find_groups(d, &pass, &groups) && !ms_interrupted() && spares_pictures(d, &groups) &&
+             look_at_groups(d, &groups)) {
         write_groups(d, &groups);
         ms_flush_output();
     }

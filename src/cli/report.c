@@ -24,7 +24,6 @@ bool ms_open_report(struct ms_report *report, const char *path,
     if (path && !ms_open_result(&report->output, path))
         return false;
     report->page.file = report->output.file;
-    errno = 0;
     return true;
 }
 
@@ -39,6 +38,7 @@ void ms_close_report(struct ms_report *report) {
         return;
     /* Without a section, what an earlier run wrote is worth more. */
     if (whole && report->page.sections > 0) {
+        errno = 0; /* a disk that is still full says so again */
         if (!ms_page_end(&report->page))
             ms_out_of_memory();
         else if (ms_settle_result(&report->output))

@@ -252,6 +252,8 @@ static bool print_hits(struct search *s, struct ms_json *json, const struct ms_t
             return fail(s, status, &error);
         if (s->exclude_self && strcmp(own, path) == 0)
             continue;
+        if (ms_refuse_output(&s->sources, path))
+            return false;
         shown++;
         enum ms_look found = look(s, view, &record, path);
         if (found != MS_SIMILAR || !s->only_same) {
@@ -312,7 +314,7 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
+    if (ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
