@@ -163,7 +163,7 @@ static void begin_answer(const struct search *s, struct ms_json *json, const cha
     printf(" (%s is closer)\n", dot ? "larger" : "smaller");
 }
 
-static void print_hit(const struct search *s, struct ms_json *json, const struct ms_hit *hit,
+static void print_hit(const struct search *s, struct ms_json *json, const minisim_hit *hit,
                       const char *path, const char *label, enum ms_look look) {
     double value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     if (s->json) {
