@@ -181,15 +181,21 @@ static bool commit(struct index *x) {
     return true;
 }
 
-static bool open_catalogue(struct index *x, struct ms_origin *origin) {
+static bool open_catalogue(struct index *x, const struct ms_engine *engine) {
+    struct ms_origin origin;
     minisim_error error;
-    minisim_status status =
-        ms_open_catalogue_writer(x->path, x->type, origin, &x->catalogue, &error);
+    ms_origin_of(engine->contexts[0], ms_region_of(&x->pictures), &origin);
+    if (x->type >= 0) {
+        origin.type = (enum ms_vector_type)x->type;
+        origin.any_type = false;
+    }
+    minisim_status status = ms_catalogue_open_writer(x->path, &origin, &x->catalogue, &error);
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
     x->committed_at = ms_now();
-    if (!ms_stored_open(&x->row, origin->type, origin->dimension, 1))
+    const struct ms_origin *ours = ms_catalogue_origin(x->catalogue);
+    if (!ms_stored_open(&x->row, ours->type, ours->dimension, 1))
         return out_of_memory(x);
     status = ms_known_open(&x->known, x->catalogue, &error);
     return status ? fail(x, status, &error) : true;
@@ -561,10 +567,8 @@ static void report(const struct index *x) {
 /* All of it, to the last commit. */
 static bool update(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
-    struct ms_origin origin;
     x->sources.known = &known;
-    if (!ms_find_origin(&x->pictures, engine, MS_F16, &origin) || !open_catalogue(x, &origin) ||
-        !find_roots(x))
+    if (!open_catalogue(x, engine) || !find_roots(x))
         return false;
     ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
     if (!ms_interrupted() && !x->failed)
