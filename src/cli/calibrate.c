@@ -50,7 +50,7 @@ const struct ms_verb ms_verb_calibrate = {
     {calibrate_options, ms_network_options, ms_picture_options},
     ms_run_calibrate};
 
-enum { MOST_COPIED = 1000, PAIRED_FOR_EACH = 4, LOOKED_AT_ONCE = 64 };
+enum { MOST_COPIED = 1000, PAIRED_FOR_EACH = 4 };
 
 struct calibrate {
     struct ms_picture_settings pictures;
@@ -223,7 +223,7 @@ static minisim_status measure_copies(const struct calibrate *c, size_t at, struc
         distances[kind] = INFINITY; /* what has no place in the catalogue is never found */
         if (ms_stored_put(c->kernels, &bench->made, 0, bench->embedding))
             ms_stored_distances(c->kernels, ms_limit_metric(&c->limit), &bench->made, &bench->kept,
-                                bench->sums, &distances[kind]);
+                                NULL, bench->sums, &distances[kind]);
     }
     ms_arena_close(&arena);
     return status;
@@ -245,10 +245,10 @@ static void keep_copies(struct copying *copying, size_t at, minisim_status statu
     pthread_mutex_unlock(&copying->lock);
 }
 
-static size_t take_next(pthread_mutex_t *lock, size_t *next) {
-    pthread_mutex_lock(lock);
-    size_t taken = (*next)++;
-    pthread_mutex_unlock(lock);
+static size_t take_next(struct copying *copying) {
+    pthread_mutex_lock(&copying->lock);
+    size_t taken = copying->next++;
+    pthread_mutex_unlock(&copying->lock);
     return taken;
 }
 
@@ -258,8 +258,7 @@ static void copy_some(void *argument, size_t member) {
     bool room = open_bench(copying->calibrate, member, &bench);
     if (!room)
         ms_out_of_memory();
-    for (size_t i; room && !ms_interrupted() &&
-                   (i = take_next(&copying->lock, &copying->next)) < copying->count;) {
+    for (size_t i; room && !ms_interrupted() && (i = take_next(copying)) < copying->count;) {
         double distances[MS_COPIES];
         minisim_error error;
         minisim_status status =
@@ -293,28 +292,6 @@ static bool measure_all_copies(struct calibrate *c) {
 
 /* ---- pairs ---- */
 
-/* Pairs of the sample that threads take in turn, as places in it. */
-struct looking {
-    struct calibrate *calibrate;
-    size_t pairs[LOOKED_AT_ONCE][2], count, next;
-    enum ms_look looks[LOOKED_AT_ONCE];
-    pthread_mutex_t lock;
-};
-
-static void look_at_some(void *argument, size_t member) {
-    struct looking *looking = argument;
-    const struct calibrate *c = looking->calibrate;
-    (void)member;
-    for (size_t i;
-         !ms_interrupted() && (i = take_next(&looking->lock, &looking->next)) < looking->count;) {
-        struct ms_view *a = ms_open_view(c->paths[looking->pairs[i][0]], &c->limits);
-        struct ms_view *b = a ? ms_open_view(c->paths[looking->pairs[i][1]], &c->limits) : NULL;
-        looking->looks[i] = ms_compare_views(a, b);
-        ms_view_close(a);
-        ms_view_close(b);
-    }
-}
-
 static size_t place_of(const struct calibrate *c, uint64_t id) {
     size_t low = 0, high = c->result.sampled;
     while (high - low > 1) {
@@ -332,38 +309,34 @@ static bool holds_copy(const struct calibrate *c, const struct ms_close_pair *pa
 }
 
 /* Marks the later picture of a pair that are copies. Gives how many pairs on end were none. */
-static size_t mark_copies(const struct looking *looking, size_t others) {
-    struct calibrate *c = looking->calibrate;
-    for (size_t i = 0; i < looking->count; i++) {
-        size_t a = looking->pairs[i][0], b = looking->pairs[i][1];
-        bool is_same = looking->looks[i] < MS_SIMILAR;
-        if (c->is_copy[a] || c->is_copy[b])
+static size_t mark_copies(struct calibrate *c, const struct ms_close_pair *pairs, size_t count,
+                          const enum ms_look *looks, size_t others) {
+    for (size_t i = 0; i < count; i++) {
+        bool is_same = looks[i] < MS_SIMILAR;
+        if (holds_copy(c, &pairs[i]))
             continue;
-        c->is_copy[b] = is_same;
+        c->is_copy[place_of(c, pairs[i].b)] = is_same;
         c->result.left_out += is_same;
         others = is_same ? 0 : others + 1;
     }
-    c->result.looked_at += looking->count;
+    c->result.looked_at += count;
     return others;
 }
 
 /* Looks at the closest pairs, until so many on end are no copies. */
 static bool find_copies(struct calibrate *c, const struct ms_close_pair *pairs, size_t count) {
-    enum { ENOUGH = 200 };
-    struct looking looking = {.calibrate = c, .lock = PTHREAD_MUTEX_INITIALIZER};
+    enum { ENOUGH = 200, AT_ONCE = 64 };
     ms_progress_start_pairs((enum ms_progress_mode)c->progress, 0);
     for (size_t at = 0, others = 0; at < count && others < ENOUGH && !ms_interrupted();) {
-        for (looking.count = 0; at < count && looking.count < LOOKED_AT_ONCE; at++) {
-            if (holds_copy(c, &pairs[at]))
-                continue;
-            looking.pairs[looking.count][0] = place_of(c, pairs[at].a);
-            looking.pairs[looking.count++][1] = place_of(c, pairs[at].b);
-        }
-        looking.next = 0;
-        ms_team_run(&c->team, look_at_some, &looking);
+        struct ms_close_pair some[AT_ONCE];
+        enum ms_look looks[AT_ONCE];
+        size_t taken = 0;
+        for (; at < count && taken < AT_ONCE; at++)
+            if (!holds_copy(c, &pairs[at]))
+                some[taken++] = pairs[at];
+        ms_look_at_pairs(c->catalogue, &c->limits, &c->team, some, taken, looks);
         if (!ms_interrupted())
-            others = mark_copies(&looking, others);
-        ms_progress_reach(c->result.looked_at);
+            others = mark_copies(c, some, taken, looks, others);
     }
     ms_progress_end();
     return !ms_interrupted();
