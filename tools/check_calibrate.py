@@ -57,6 +57,19 @@ def save_copies(kinds, paths, folder):
     return copied
 
 
+def find(catalogue, originals, copied, *options):
+    """What `duplicates --only same` makes of them: which copies are found, and pairs that are no copies."""
+    number = {path: i for paths in (originals, copied) for i, path in enumerate(paths)}
+    found, others = set(), []
+    for group in run("duplicates", "--json", "--only", "same", catalogue, *options)["groups"]:
+        for path, other in itertools.combinations([member["path"]["text"] for member in group["members"]], 2):
+            if number[path] == number[other]:
+                found.add(number[path])
+            else:
+                others.append((path, other))
+    return found, others
+
+
 # ---- the report ----------------------------------------------------------------------------------
 
 
@@ -93,6 +106,11 @@ def check_counts(tap, folder):
                   point["false_pairs"]["expected"] == point["unrelated_pairs"]["found"] for point in points),
               "unrelated pairs as NumPy counts them", points)
     tap.check(report["pairs"] == 120 and report["left_out"] == 0, "all pairs", report)
+    # These scenes are closer to each other than such copies are to them.
+    copied = [os.path.join(folder, "crop_75", f"{i}.ppm") for i in range(16)]
+    run("index", catalogue, *copied)
+    found, others = find(catalogue, paths, copied, "--max-distance", "0.2")
+    tap.check(len(found) == 16 and not others, "--only same finds copies among what is alike", (found, others))
     return points
 
 
@@ -137,19 +155,6 @@ def drawing(rnd):
     return Image.blend(picture.resize(lightness.size), ImageOps.colorize(lightness, dark, light), rnd.random())
 
 
-def find(catalogue, originals, copied):
-    """What `duplicates --only same` makes of them: which copies are found, and pairs that are no copies."""
-    number = {path: i for paths in (originals, copied) for i, path in enumerate(paths)}
-    found, others = set(), []
-    for group in run("duplicates", "--json", "--only", "same", catalogue)["groups"]:
-        for path, other in itertools.combinations([member["path"]["text"] for member in group["members"]], 2):
-            if number[path] == number[other]:
-                found.add(number[path])
-            else:
-                others.append((path, other))
-    return found, others
-
-
 def show_many(tap, folder, originals):
     """A copy of each picture: all of one kind, and then of the next one for each."""
     catalogue = os.path.join(folder, "all.msc")
@@ -168,7 +173,7 @@ def show_many(tap, folder, originals):
             right = sum(kind_of[i] == kind for i in found)
             count = kind_of.count(kind)
             plain += right * (kind in PLAIN)
-            print(f"# {kind:22} {right:4} of {count:4} are found and labelled, {100 * right / count:5.1f} %", flush=True)
+            print(f"# {kind:22} {right:4} of {count:4} are found, {100 * right / count:5.1f} %", flush=True)
         print(f"# pairs of other pictures that have such a label: {len(others)}", flush=True)
         wrong += others
     tap.check(plain >= 0.99 * 2 * len(originals), "99 % of resized and re-encoded copies are found", plain)
