@@ -135,6 +135,32 @@ failing() {
     nothing_left
 }
 
+calibrated() {
+    local i
+    for i in $(seq 9); do picture $i.ppm $i; done
+    awk 'BEGIN { printf "P3 16 16 255\n"; for (i = 0; i < 256; i++) print "90 20 250" }' >10.ppm
+    "$minisim" index -q c.msc [0-9]*.ppm
+    expect 0 "$minisim" calibrate -n c.msc
+    cp "$out" before
+    expect 0 "$minisim" calibrate -n c.msc --html page
+    cmp before "$out"
+    is_page page 0
+    # The page's numbers are those that are printed.
+    local found
+    found=$(sed -n 's/^# recommended: \([^ ]*\) finds.*/\1/p' "$out")
+    grep -q "<h2 [^>]*>Recommended: cosine distance at most $found</h2>" page
+    grep -q "text-anchor=\"[a-z]*\">$found</text>" page
+    [ "$(sed -n 's/.*scope="row">mirrored<\/th>//p' page | sed 's/<[^>]*>/ /g' | xargs)" = \
+        "$(sed -n 's/^  mirrored//p' "$out" | xargs)" ]
+    expect 0 "$minisim" calibrate -n c.msc --metric dot --html page
+    grep -q 'dot product at least' page
+    for i in 1.ppm c.msc "$MINISIM_WEIGHTS" -; do
+        expect 2 "$minisim" calibrate c.msc --html $i
+        lines 1 "$err"
+    done
+    expect 4 "$minisim" calibrate c.msc --html nowhere/page
+}
+
 # It is being written when the interrupt comes: a pipe holds the list of pictures up.
 interrupted() {
     collection
@@ -159,5 +185,6 @@ check 'what is kept, and why' kept
 check 'pictures that are gone or cannot be read' unreadable
 check 'inputs are spared' inputs
 check 'pages that cannot be written' failing
+check 'calibrate draws what it prints' calibrated
 check 'an interrupt leaves no page' interrupted
 finish

@@ -76,10 +76,15 @@ static void recommended(void **state) {
     struct ms_calibration *c = measured();
     struct ms_outlook at;
     (void)state;
-    /* At most one false pair a record: a rate of 1 / 500, ten of the sample. */
+    /* 10,000 false pairs of 499,500 at most: a hundred of the sample. */
+    c->records = 1000;
     assert_true(ms_calibration_recommend(c));
-    near(c->threshold, 0.101);
-    /* One for each of eleven would be more than there are: 99 % of the copies decide. */
+    near(c->threshold, 0.11);
+    /* One a record is one in 10,000: none. */
+    c->records = 20001;
+    assert_true(ms_calibration_recommend(c));
+    near(c->threshold, 0.1);
+    /* Eleven have no 10,000 pairs: 99 % of the copies decide. */
     c->records = 11;
     assert_true(ms_calibration_recommend(c));
     near(c->threshold, 0.198);

@@ -8,11 +8,13 @@
 #include "base/team.h"
 #include "base/text.h"
 #include "catalogue/all_pairs.h"
+#include "cli/calibrated.h"
 #include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/limit.h"
 #include "cli/looks.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "cli/verbs.h"
 #include "pairs/calibration.h"
 
@@ -27,6 +29,7 @@ static const struct ms_option calibrate_options[] = {
     {MS_OPTION_SAMPLE, "sample", 0, "N",
      "make copies of N pictures (500, at most 1000), and\nmeasure pairs of four times as many"},
     {MS_OPTION_DRY_RUN, "dry-run", 'n', NULL, "do not note the threshold in the catalogue"},
+    MS_HTML_OPTION,
     {MS_OPTION_PROGRESS, "progress", 0, "WHEN", "auto, always or never"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
@@ -47,7 +50,7 @@ const struct ms_verb ms_verb_calibrate = {
     {calibrate_options, ms_network_options, ms_picture_options},
     ms_run_calibrate};
 
-enum { MOST_COPIED = 1000, PAIRED_FOR_EACH = 4, LOOKED_AT_ONCE = 64 };
+enum { MOST_COPIED = 1000, PAIRED_FOR_EACH = 4 };
 
 struct calibrate {
     struct ms_picture_settings pictures;
@@ -55,7 +58,9 @@ struct calibrate {
     uint64_t sample;
     int json, progress;
     bool dry_run, noted;
-    const char *path;
+    const char *path, *html_path;
+    struct ms_sources sources; /* none: only what the run replaces */
+    struct ms_report report;
     struct ms_catalogue *catalogue;
     struct ms_engine engine;
     const struct ms_kernels *kernels;
@@ -78,6 +83,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_count(option, value, 1, MOST_COPIED, &c->sample);
     case MS_OPTION_DRY_RUN:
         return c->dry_run = true;
+    case MS_OPTION_HTML:
+        c->html_path = value;
+        return true;
     case MS_OPTION_PROGRESS:
         return ms_take_choice(option, value, modes, &c->progress);
     case MS_OPTION_FORMAT:
@@ -87,13 +95,14 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     }
 }
 
-static bool check(const struct calibrate *c, size_t count) {
+static bool check(struct calibrate *c, size_t count, const char *const *names) {
     if (count != 1)
         return ms_refuse_usage("calibrate takes one CATALOGUE");
     if (c->pictures.context.preprocessed || ms_region_of(&c->pictures))
         return ms_refuse_usage("copies are of other sizes: leave out --%s",
                                ms_region_of(&c->pictures) ? "roi" : "preprocessed");
-    return true;
+    c->path = names[0];
+    return ms_check_report(&c->sources, c->html_path, names, 1);
 }
 
 static bool fail(const struct calibrate *c, minisim_status status, const minisim_error *error) {
@@ -136,6 +145,8 @@ static bool draw(void *user, uint64_t id, const struct ms_record *record, const 
     (void)label;
     if (!choose(&drawing->choice))
         return !ms_interrupted();
+    if (ms_refuse_output(&c->sources, path))
+        return false;
     if ((record->flags & MS_RECORD_NO_FILE) || !ms_is_unchanged(path, record)) {
         drawing->changed++;
         return !ms_interrupted();
@@ -234,10 +245,10 @@ static void keep_copies(struct copying *copying, size_t at, minisim_status statu
     pthread_mutex_unlock(&copying->lock);
 }
 
-static size_t take_next(pthread_mutex_t *lock, size_t *next) {
-    pthread_mutex_lock(lock);
-    size_t taken = (*next)++;
-    pthread_mutex_unlock(lock);
+static size_t take_next(struct copying *copying) {
+    pthread_mutex_lock(&copying->lock);
+    size_t taken = copying->next++;
+    pthread_mutex_unlock(&copying->lock);
     return taken;
 }
 
@@ -247,8 +258,7 @@ static void copy_some(void *argument, size_t member) {
     bool room = open_bench(copying->calibrate, member, &bench);
     if (!room)
         ms_out_of_memory();
-    for (size_t i; room && !ms_interrupted() &&
-                   (i = take_next(&copying->lock, &copying->next)) < copying->count;) {
+    for (size_t i; room && !ms_interrupted() && (i = take_next(copying)) < copying->count;) {
         double distances[MS_COPIES];
         minisim_error error;
         minisim_status status =
@@ -282,28 +292,6 @@ static bool measure_all_copies(struct calibrate *c) {
 
 /* ---- pairs ---- */
 
-/* Pairs of the sample that threads take in turn, as places in it. */
-struct looking {
-    struct calibrate *calibrate;
-    size_t pairs[LOOKED_AT_ONCE][2], count, next;
-    enum ms_look looks[LOOKED_AT_ONCE];
-    pthread_mutex_t lock;
-};
-
-static void look_at_some(void *argument, size_t member) {
-    struct looking *looking = argument;
-    const struct calibrate *c = looking->calibrate;
-    (void)member;
-    for (size_t i;
-         !ms_interrupted() && (i = take_next(&looking->lock, &looking->next)) < looking->count;) {
-        struct ms_view *a = ms_open_view(c->paths[looking->pairs[i][0]], &c->limits);
-        struct ms_view *b = a ? ms_open_view(c->paths[looking->pairs[i][1]], &c->limits) : NULL;
-        looking->looks[i] = ms_compare_views(a, b);
-        ms_view_close(a);
-        ms_view_close(b);
-    }
-}
-
 static size_t place_of(const struct calibrate *c, uint64_t id) {
     size_t low = 0, high = c->result.sampled;
     while (high - low > 1) {
@@ -321,38 +309,34 @@ static bool holds_copy(const struct calibrate *c, const struct ms_close_pair *pa
 }
 
 /* Marks the later picture of a pair that are copies. Gives how many pairs on end were none. */
-static size_t mark_copies(const struct looking *looking, size_t others) {
-    struct calibrate *c = looking->calibrate;
-    for (size_t i = 0; i < looking->count; i++) {
-        size_t a = looking->pairs[i][0], b = looking->pairs[i][1];
-        bool is_same = looking->looks[i] < MS_SIMILAR;
-        if (c->is_copy[a] || c->is_copy[b])
+static size_t mark_copies(struct calibrate *c, const struct ms_close_pair *pairs, size_t count,
+                          const enum ms_look *looks, size_t others) {
+    for (size_t i = 0; i < count; i++) {
+        bool is_same = looks[i] < MS_SIMILAR;
+        if (holds_copy(c, &pairs[i]))
             continue;
-        c->is_copy[b] = is_same;
+        c->is_copy[place_of(c, pairs[i].b)] = is_same;
         c->result.left_out += is_same;
         others = is_same ? 0 : others + 1;
     }
-    c->result.looked_at += looking->count;
+    c->result.looked_at += count;
     return others;
 }
 
 /* Looks at the closest pairs, until so many on end are no copies. */
 static bool find_copies(struct calibrate *c, const struct ms_close_pair *pairs, size_t count) {
-    enum { ENOUGH = 200 };
-    struct looking looking = {.calibrate = c, .lock = PTHREAD_MUTEX_INITIALIZER};
+    enum { ENOUGH = 200, AT_ONCE = 64 };
     ms_progress_start_pairs((enum ms_progress_mode)c->progress, 0);
     for (size_t at = 0, others = 0; at < count && others < ENOUGH && !ms_interrupted();) {
-        for (looking.count = 0; at < count && looking.count < LOOKED_AT_ONCE; at++) {
-            if (holds_copy(c, &pairs[at]))
-                continue;
-            looking.pairs[looking.count][0] = place_of(c, pairs[at].a);
-            looking.pairs[looking.count++][1] = place_of(c, pairs[at].b);
-        }
-        looking.next = 0;
-        ms_team_run(&c->team, look_at_some, &looking);
+        struct ms_close_pair some[AT_ONCE];
+        enum ms_look looks[AT_ONCE];
+        size_t taken = 0;
+        for (; at < count && taken < AT_ONCE; at++)
+            if (!holds_copy(c, &pairs[at]))
+                some[taken++] = pairs[at];
+        ms_look_at_pairs(c->catalogue, &c->limits, &c->team, some, taken, looks);
         if (!ms_interrupted())
-            others = mark_copies(&looking, others);
-        ms_progress_reach(c->result.looked_at);
+            others = mark_copies(c, some, taken, looks, others);
     }
     ms_progress_end();
     return !ms_interrupted();
@@ -517,6 +501,15 @@ static bool note(const struct calibrate *c) {
     return status == MINISIM_OK || fail(c, status, &error);
 }
 
+/* Before what is printed, which may be read in part. */
+static void show(struct calibrate *c, const double thresholds[MS_SHOWN]) {
+    struct ms_calibrated calibrated = {&c->result, c->path, ms_limit_metrics[c->limit.metric],
+                                       ms_limit_metric(&c->limit) == MINISIM_DOT, thresholds};
+    if (ms_report_page(&c->report))
+        ms_show_calibration(&calibrated, &c->report.page);
+    ms_close_report(&c->report);
+}
+
 static bool conclude(struct calibrate *c) {
     double thresholds[MS_SHOWN];
     if (c->result.copied == 0 || c->result.pairs == 0) {
@@ -527,6 +520,7 @@ static bool conclude(struct calibrate *c) {
     if (!ms_calibration_recommend(&c->result) || !ms_calibration_list(&c->result, thresholds))
         return ms_out_of_memory();
     c->noted = !c->dry_run && note(c);
+    show(c, thresholds);
     if (c->json) {
         print_json(c, thresholds);
     } else {
@@ -544,7 +538,9 @@ static void calibrate(struct calibrate *c) {
     c->result.records = ms_catalogue_count(c->catalogue);
     if (!ms_open_engine(&c->pictures, c->sample, &c->engine))
         return;
-    if (ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &c->engine) && draw_all(c)) {
+    if (!ms_refuse_output(&c->sources, c->engine.weights) &&
+        ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &c->engine) &&
+        ms_open_report(&c->report, c->html_path, &c->pictures) && draw_all(c)) {
         if (ms_team_open(&c->team, c->engine.count)) {
             if (measure_all_copies(c) && measure_pairs(c))
                 conclude(c);
@@ -553,6 +549,7 @@ static void calibrate(struct calibrate *c) {
             ms_out_of_memory();
         }
     }
+    ms_close_report(&c->report);
     ms_close_engine(&c->engine);
     for (size_t i = 0; i < c->result.sampled; i++)
         free(c->paths[i]);
@@ -569,12 +566,10 @@ void ms_run_calibrate(const struct ms_verb *verb, int argc, char **argv) {
         return;
     }
     c->sample = 500;
-    if (ms_parse_options(verb, argc, argv, take_option, c, &count) && check(c, count)) {
-        c->path = argv[0];
-        if (ms_open_catalogue(c->path, &c->catalogue)) {
-            calibrate(c);
-            ms_catalogue_close(c->catalogue);
-        }
+    if (ms_parse_options(verb, argc, argv, take_option, c, &count) &&
+        check(c, count, (const char *const *)argv) && ms_open_catalogue(c->path, &c->catalogue)) {
+        calibrate(c);
+        ms_catalogue_close(c->catalogue);
     }
     free(c);
 }

@@ -257,6 +257,43 @@ static void write_groups(struct duplicates *d, const struct ms_groups *groups) {
         ms_write_groups_text(groups);
 }
 
+static int by_ids(const void *one, const void *other) {
+    const struct ms_close_pair *x = one, *y = other;
+    return x->a != y->a ? (x->a > y->a) - (x->a < y->a) : (x->b > y->b) - (x->b < y->b);
+}
+
+static int by_distance(const void *one, const void *other) {
+    const struct ms_close_pair *x = one, *y = other;
+    return x->distance != y->distance ? (x->distance > y->distance) - (x->distance < y->distance)
+                                      : by_ids(x, y);
+}
+
+/* With --only same, what is merely similar must not come between copies when groups are made.
+ * `pairs` are the closest first, before and after. false: no memory, or an interrupt. */
+static bool keep_same_pairs(const struct duplicates *d, struct ms_close_pair *pairs,
+                            size_t *count) {
+    minisim_context_options limits = ms_look_limits(&d->pictures);
+    enum ms_look *looks = malloc((*count + 1) * sizeof *looks);
+    struct ms_team team;
+    size_t kept = 0;
+    if (!looks || !ms_team_open(&team, ms_count_threads(&d->pictures))) {
+        free(looks);
+        return ms_out_of_memory();
+    }
+    qsort(pairs, *count, sizeof *pairs, by_ids);
+    ms_progress_start_pairs(d->sources.progress, *count);
+    ms_look_at_pairs(d->catalogue, &limits, &team, pairs, *count, looks);
+    ms_progress_end();
+    ms_team_close(&team);
+    for (size_t i = 0; i < *count && !ms_interrupted(); i++)
+        if (looks[i] != MS_SIMILAR)
+            pairs[kept++] = pairs[i];
+    *count = kept;
+    qsort(pairs, *count, sizeof *pairs, by_distance);
+    free(looks);
+    return !ms_interrupted();
+}
+
 static bool find_groups(const struct duplicates *d, const struct ms_pass *pass,
                         struct ms_groups *groups) {
     bool dot = pass->metric == MINISIM_DOT;
@@ -271,10 +308,11 @@ static bool find_groups(const struct duplicates *d, const struct ms_pass *pass,
     ms_progress_end();
     if (!status)
         status = ms_distinct_drop(&d->distinct, d->catalogue, d->against, pairs, &count, &error);
-    if (!status)
+    bool good = status || !d->only_same || d->against || keep_same_pairs(d, pairs, &count);
+    if (!status && good)
         status = ms_make_groups(&grouping, pairs, count, groups, &error);
     free(pairs);
-    return status == MINISIM_OK || fail(d, status, &error);
+    return status ? fail(d, status, &error) : good;
 }
 
 /* Compares the records and shows what is found. */
@@ -295,8 +333,8 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
     else if (ms_open_report(&d->report, d->html_path, &d->pictures) && read_noted(d) &&
-             find_groups(d, &pass, &groups) && !ms_interrupted() &&
-             spares_pictures(d, &groups) && look_at_groups(d, &groups)) {
+             find_groups(d, &pass, &groups) && !ms_interrupted() && spares_pictures(d, &groups) &&
+             look_at_groups(d, &groups)) {
         write_groups(d, &groups);
         ms_flush_output();
     }

@@ -84,7 +84,8 @@ bool ms_calibration_recommend(struct ms_calibration *c) {
     while (wanted > 1 && ms_share_of(wanted - 1, plain).low >= enough)
         wanted--;
     double least = round_towards(copies[wanted - 1], 1);
-    double most = find_at_most(c, 2 * (double)c->pairs / ((double)c->records - 1));
+    double records = (double)c->records, bearable = records > 10000 ? records : 10000;
+    double most = find_at_most(c, bearable * (double)c->pairs / (records * (records - 1) / 2));
     c->threshold = least < most ? least : most;
     free(copies);
     return true;

@@ -45,8 +45,8 @@ void ms_calibration_at(const struct ms_calibration *calibration, double threshol
 /*
  * Sets the threshold that is recommended, for which copies and pairs have to be there: the smallest
  * that finds 99 % of resized and re-encoded copies (by the low end of the interval where the sample
- * is large enough to say so; else all of the sample), but none at which more than one false pair a
- * record is expected. It has three digits. false: no memory.
+ * is large enough to say so; else all of the sample), but none at which more false pairs are
+ * expected than there are records, or 10,000. It has three digits. false: no memory.
  */
 bool ms_calibration_recommend(struct ms_calibration *calibration);
 

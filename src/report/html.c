@@ -51,13 +51,19 @@ static const char head[] =
     "figcaption p,figcaption bdi{display:block}\n"
     "figcaption small::after{content:\"\\a\";white-space:pre}\n"
     ".wide{margin-top:1rem}\n"
-    ".wide img,svg{display:block;width:100%;max-width:50rem;height:auto;margin:auto}\n"
+    ".wide>img,svg{display:block;width:100%;max-width:50rem;height:auto;margin:auto}\n"
+    "svg{max-width:38rem;fill:var(--ink);font-size:12px}\n"
+    ".area{fill:var(--on);opacity:.6}\n"
+    ".outline,.axis,.mark{fill:none;stroke:var(--ink);stroke-width:1.2}\n"
+    ".mark{stroke-dasharray:4 3}\n"
     ".scroll{margin-top:1rem;overflow-x:auto}\n"
     ".scroll:focus-visible{outline:2px solid var(--on)}\n"
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums;overflow-wrap:normal}\n"
+    "table{border-spacing:0;font-variant-numeric:tabular-nums;overflow-wrap:normal}\n"
     "caption{padding-bottom:.5rem;text-align:left}\n"
     "th,td{padding:.25rem .75rem;border-bottom:1px solid var(--line);text-align:right;"
     "white-space:nowrap}\n"
+    "[scope=row]{position:sticky;left:0;background:var(--page);text-align:left;"
+    "font-weight:400}\n"
     "footer{margin-top:2.25rem;font-size:.875rem}\n"
     "@media print{body{padding:0;background:none}li{content-visibility:visible}"
     "figure,tr{break-inside:avoid}h2{break-after:avoid}.scroll{overflow:visible}}\n"
@@ -266,12 +272,20 @@ void ms_page_cards_end(struct ms_page *page) {
     fputs("</ul>\n", page->file);
 }
 
+void ms_page_figure_begin(struct ms_page *page) {
+    fputs("<figure class=\"wide\">\n", page->file);
+}
+
+void ms_page_figure_end(struct ms_page *page, const char *caption) {
+    write_element(page, "<figcaption>", caption, "</figcaption></figure>\n");
+}
+
 void ms_page_figure(struct ms_page *page, const char *type, const void *bytes, size_t size,
                     const char *word, const char *caption) {
-    fputs("<figure class=\"wide\">\n", page->file);
+    ms_page_figure_begin(page);
     write_data(page->file, type, bytes, size);
-    write_element(page, " alt=\"", word, "\">\n<figcaption>");
-    write_element(page, "", caption, "</figcaption></figure>\n");
+    write_element(page, " alt=\"", word, "\">\n");
+    ms_page_figure_end(page, caption);
 }
 
 /* Who has no mouse scrolls what is too wide with the keys. */

@@ -50,6 +50,10 @@ void ms_page_cards_end(struct ms_page *page);
 void ms_page_figure(struct ms_page *page, const char *type, const void *bytes, size_t size,
                     const char *word, const char *caption);
 
+/* The same around what the caller draws onto page->file itself, as SVG. */
+void ms_page_figure_begin(struct ms_page *page);
+void ms_page_figure_end(struct ms_page *page, const char *caption);
+
 /* A table: row by row, cell by cell. A cell whose row or column it names is a heading. */
 void ms_page_table_begin(struct ms_page *page, const char *caption);
 void ms_page_row(struct ms_page *page);
