@@ -44,9 +44,10 @@ has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/nul
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
-OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c)
-OUTPUTS  += src/picture/jpeg_write.c
-LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
+OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) src/picture/jpeg_write.c \
+            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c)
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
+                              src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c src/kernels/%vnni.c,$(LIBRARY))
@@ -61,7 +62,7 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/exchange/*.c src/pairs/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/exchange/*.c src/pairs/*.c src/report/*.c)) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
@@ -130,7 +131,7 @@ $(call objects,src/pairs/align.c src/pairs/plane.c): FLAGS += -O2 -ftree-vectori
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
             $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
-            $(addprefix src/base/,arena.c error.c file.c)
+            $(addprefix src/base/,arena.c error.c file.c) $(wildcard src/catalogue/*.c)
 $(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)
 $(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
@@ -163,7 +164,7 @@ $(BUILD)/%.o: %.c
 # What belongs to the library is said here: so this file counts, too.
 $(BUILD)/libminisim.a: $(call objects,$(LIBRARY)) Makefile
 	@rm -f $@
-	$(CROSS)ar rcsD $@ $(filter %.o,$^)
+	$(CROSS)ar qcsD $@ $(filter %.o,$^)
 
 $(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
 	ln -sf $(<F) $(BUILD)/libminisim.so.$(MAJOR)

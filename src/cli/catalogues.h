@@ -11,15 +11,6 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
 /* For reading. false: this was said and noted. */
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
 
-/* For adding; one that is not there is made. *origin gets its type: `type`, or where that is
- * negative (--type was not said) the one that the catalogue has, of a new one f16. */
-minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_origin *origin,
-                                        struct ms_catalogue **catalogue, minisim_error *error);
-
-/* What embeddings of this engine have in common; `type` is the caller's. false: said and noted. */
-bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
-                    enum ms_vector_type type, struct ms_origin *origin);
-
 /* Can this engine's embeddings be compared with the catalogue's? false: that was said and noted. */
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
                        const struct ms_picture_settings *settings, const struct ms_engine *engine);

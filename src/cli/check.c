@@ -141,7 +141,7 @@ static bool end_json(struct ms_json *json) {
     return ms_flush_output();
 }
 
-static minisim_status describe(const struct check *c, const struct ms_hit *hit, struct verdict *v,
+static minisim_status describe(const struct check *c, const minisim_hit *hit, struct verdict *v,
                                minisim_error *error) {
     struct ms_record record;
     size_t count;
@@ -207,7 +207,7 @@ static minisim_status judge(const struct check *c, const char *name, struct verd
     bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
     struct ms_search search = {
         c->kernels, ms_limit_metric(&c->limit), &c->query, dot ? -INFINITY : INFINITY, NULL, 0};
-    struct ms_hit hits[LOOKED_AT];
+    minisim_hit hits[LOOKED_AT];
     struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
     *v = (struct verdict){.look = MS_LOOKS};
     minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);

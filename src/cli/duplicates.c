@@ -372,8 +372,8 @@ static void compare_pictures(struct duplicates *d) {
     if (!ms_open_engine(&d->pictures, ms_count_sources(&d->sources), &engine))
         return;
     if (!ms_refuse_output(&d->sources, engine.weights) &&
-        (d->limit.from || ms_find_fact_limit(&d->limit, engine.model)) && read_pairs(d, true) &&
-        ms_find_origin(&d->pictures, &engine, MS_F16, &origin)) {
+        (d->limit.from || ms_find_fact_limit(&d->limit, engine.model)) && read_pairs(d, true)) {
+        ms_origin_of(engine.contexts[0], ms_region_of(&d->pictures), &origin);
         char *path = d->no_cache ? ms_temporary_catalogue()
                                  : ms_cached_catalogue(&d->sources, origin.embedding_id);
         if (path)
