@@ -45,7 +45,8 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) \
-            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c)
+            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c) \
+            src/picture/jpeg_write.c
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
                               src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
@@ -62,13 +63,13 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/export/*.c src/pairs/*.c src/report/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/exchange/*.c src/pairs/*.c src/report/*.c)) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
-            $(BUILD)/peak_memory $(BUILD)/look_tool
+            $(BUILD)/peak_memory $(BUILD)/look_tool $(BUILD)/search_tool
 
 .PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
@@ -120,6 +121,7 @@ $(BUILD)/src/kernels/reference.o: FLAGS += -O3
 # 16 wants a second flag).
 ZERO       := -ftrivial-auto-var-init=zero
 ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+$(BUILD)/src/picture/jpeg_write.o: FLAGS += -fwrapv
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
@@ -221,6 +223,9 @@ $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate6
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
+$(BUILD)/bench_search $(BUILD)/search_tool: $(BUILD)/%: $(BUILD)/tests/%.o \
+                 $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) $(BUILD)/libminisim.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/look_tool: $(BUILD)/tests/look_tool.o $(call objects,$(wildcard src/pairs/*.c)) $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
@@ -290,9 +295,6 @@ coverage:
 # Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)
 BENCH_VECTORS ?= 1000000
-$(BUILD)/bench_search: $(BUILD)/tests/bench_search.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
-                       $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures $(BUILD)/bench_search
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The verbs of catalogues as their users meet them: tests/catalogue.sh PROGRAM prints TAP. KILLS says at
-# how many random instants an index is killed (10).
+# how many random instants an index and a compact are killed (10), PICTURES of how many pictures (60).
 . "$(dirname "$0")/support.sh"
 
 # Pictures whose time of change is long ago: they are not hashed again.
@@ -281,17 +281,34 @@ one_writer() {
     expect 0 "$minisim" index c.msc p
 }
 
+now_us() {
+    echo "${EPOCHREALTIME/./}"
+}
+
+# killed MICROSECONDS COMMAND...: killed at a random instant of so many.
+killed() {
+    local most=$1 at status=0
+    shift
+    at=$(((RANDOM << 15 | RANDOM) % most))
+    "$@" >/dev/null 2>"$err" & victim=$!
+    read -rt "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" -u 8 || true # a sleep that starts at once
+    kill -9 $victim 2>/dev/null || true
+    wait $victim || status=$?
+    [ $status != 137 ] || hits=$((hits + 1))
+}
+
 # Killed at any instant, what was finished is there, and the next run ends as if nothing had been.
 kills() {
-    pictures p 1 60
-    expect 0 "$minisim" index whole.msc p
+    local times=${KILLS:-10} hits=0 start took
+    exec 8<> <(:)
+    pictures p 1 "${PICTURES:-60}"
+    start=$(now_us)
+    "$minisim" index --threads 2 whole.msc p
+    took=$(($(now_us) - start))
     "$minisim" list --json whole.msc >whole
-    for i in $(seq "${KILLS:-10}"); do
+    for i in $(seq "$times"); do
         rm -f c.msc
-        "$minisim" index --threads 2 c.msc p & victim=$!
-        sleep 0.0$((RANDOM % 90 + 10))
-        kill -9 $victim 2>/dev/null || true
-        wait $victim || true
+        killed $took "$minisim" index --threads 2 c.msc p
         if [ -e c.msc ]; then
             expect 0 "$minisim" verify c.msc
             "$minisim" list c.msc >finished
@@ -305,15 +322,17 @@ kills() {
         expect 0 "$minisim" verify --recompute 3 c.msc
         grep -q '^3 computed again' "$out"
     done
-    expect 0 "$minisim" compact c.msc
-    for i in $(seq "${KILLS:-10}"); do
-        "$minisim" compact c.msc & victim=$!
-        sleep 0.00$((RANDOM % 10))
-        kill -9 $victim 2>/dev/null || true
-        wait $victim || true
+    echo "# index: killed within $hits of $times runs"
+    hits=0
+    start=$(now_us)
+    "$minisim" compact c.msc
+    took=$(($(now_us) - start))
+    for i in $(seq "$times"); do
+        killed $took "$minisim" compact c.msc
         expect 0 "$minisim" verify c.msc
         "$minisim" list --json c.msc | cmp - whole
     done
+    echo "# compact: killed within $hits of $times runs"
     # What a killed one left, the next writer removes; no catalogue of a like name loses anything.
     touch .minisim-c.msc-123-0 .minisim-c.msc-1-23-0 .minisim-c.msc-1 .minisim-c.msc-1-x .minisim-c.msc.msc-1-2
     expect 0 "$minisim" index "$PWD/c.msc" p

@@ -626,10 +626,10 @@ static uint64_t lose_power(struct image *image, size_t count, uint64_t *seed) {
     return finished;
 }
 
-static void write_image(const struct image *image) {
+static void write_whole(const uint8_t *bytes, size_t size) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
-    assert_int_equal(fwrite(image->bytes, 1, image->size, file), image->size);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -663,7 +663,7 @@ static void power_loss(void **state) {
         uint64_t finished = lose_power(&image, count, &seed);
         struct ms_catalogue *c;
         minisim_error error;
-        write_image(&image);
+        write_whole(image.bytes, image.size);
         assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
         assert_true(ms_catalogue_ids(c) >= finished);
         check_content(c);
@@ -709,6 +709,105 @@ static void torn_slots(void **state) {
             check_verified(c);
             ms_catalogue_close(c);
         }
+}
+
+/* The file in memory, to be freed. */
+static uint8_t *read_whole(size_t *size) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *size = (size_t)ftell(file);
+    uint8_t *bytes = malloc(*size);
+    assert_non_null(bytes);
+    rewind(file);
+    assert_int_equal(fread(bytes, 1, *size, file), *size);
+    fclose(file);
+    return bytes;
+}
+
+/* A TABLE that reads well and lacks a segment without records: the headers are followed. */
+static void table_without_a_segment(void **state) {
+    (void)state;
+    struct ms_segment segment;
+    minisim_error error;
+    make(MS_F16, 3, 10);
+    struct ms_catalogue *c = open_writer(NULL);
+    for (bool other = false; c->commit.table == 0; other = !other) {
+        set_note(c, "a", other ? "b" : "c");
+        assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
+    }
+    uint64_t count = c->commit.segments;
+    assert_int_equal(ms_read_segment(c, &c->parts[count - 1], &segment, &error), MINISIM_OK);
+    ms_catalogue_close(c);
+    size_t size;
+    uint8_t *bytes = read_whole(&size);
+    uint8_t *table = bytes + segment.offset + ms_column_begin(&segment, MS_TABLE);
+    memset(table + MS_TABLE_ENTRY * (count - 2), 0, MS_TABLE_ENTRY);
+    mend_catalogue(bytes, size);
+    write_whole(bytes, size);
+    free(bytes);
+    c = open_writer(NULL);
+    assert_int_equal(c->commit.segments, count);
+    check_content(c);
+    assert_int_equal(extend(c, 10, 5), MINISIM_OK);
+    ms_catalogue_close(c);
+    c = open_reader();
+    check_content(c);
+    check_verified(c);
+    ms_catalogue_close(c);
+}
+
+/* Where the end is lost, a writer would make zeros of it. */
+static void cut_files_are_not_written(void **state) {
+    (void)state;
+    for (int lost = 1; lost <= 1001; lost += 1000) {
+        struct ms_catalogue *c;
+        struct stat before, after;
+        minisim_error error;
+        make(MS_F16, 20, 10);
+        assert_int_equal(stat(path, &before), 0);
+        assert_int_equal(truncate(path, before.st_size - lost), 0);
+        assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), MINISIM_BAD_CATALOGUE);
+        assert_non_null(strstr(error.text, "cut short"));
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_size, before.st_size - lost);
+        ms_catalogue_close(open_reader());
+    }
+}
+
+/* Generations do not wrap: one that may not be gives way to the other slot, and behind one that
+ * cannot be nothing is written. */
+static void large_generations(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t generation;
+        minisim_status writing;
+    } cases[] = {
+        {UINT64_MAX, MINISIM_OK}, {INT64_MAX, MINISIM_BAD_CATALOGUE}, {INT64_MAX / 2, MINISIM_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ms_catalogue *c;
+        minisim_error error;
+        size_t size;
+        make(MS_F16, 5, 5);
+        uint8_t *bytes = read_whole(&size);
+        ms_store_u64(bytes + MS_PAGE * 2 + 8, cases[i].generation);
+        mend_catalogue(bytes, size);
+        write_whole(bytes, size);
+        free(bytes);
+        c = open_reader();
+        check_content(c);
+        assert_int_equal(ms_catalogue_ids(c), 5);
+        ms_catalogue_close(c);
+        assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), cases[i].writing);
+        if (!c)
+            continue;
+        assert_int_equal(extend(c, 10, 5), MINISIM_OK);
+        ms_catalogue_close(c);
+        c = open_reader();
+        assert_int_equal(ms_catalogue_ids(c), 10);
+        check_content(c);
+        ms_catalogue_close(c);
+    }
 }
 
 /* Each call that changes something fails once, with no room left: what was finished stays. */
@@ -915,6 +1014,9 @@ int main(void) {
                                        cmocka_unit_test(distances),
                                        cmocka_unit_test(power_loss),
                                        cmocka_unit_test(torn_slots),
+                                       cmocka_unit_test(table_without_a_segment),
+                                       cmocka_unit_test(cut_files_are_not_written),
+                                       cmocka_unit_test(large_generations),
                                        cmocka_unit_test(failing_calls),
                                        cmocka_unit_test(each_flipped_bit_is_named),
                                        cmocka_unit_test(hostile_files),

@@ -88,6 +88,7 @@ COMMANDS = [
     Command(["export", "--to", "faiss", "--metric", "dot", "-o", "rows", "--ids-out", "old", "../in/c.msc"], quick=True),
     Command(["export", "--to", "vertex", "-o", "rows", "--ids-out", "old", "--previous", "../in/ids2", "../in/c.msc"]),
     Command(["export", "--to", "qdrant", "-o", "-", "../in/c.msc"]),
+    Command(["search", "--vectors", "../in/rows.npy", "--html", "page", "../in/c.msc"], quick=True),
     Command(["info"]),
     Command(["info", "--json"]),
     Command(["--help"]),

@@ -10,14 +10,20 @@
 #include "base/crc.h"
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A segment is committed when it has so many records, or so many bytes of vectors; the list of
  * segments is written once in so many. */
 enum { MOST_RECORDS = 1024, MOST_BYTES = 16 << 20, TABLE_EVERY = 64 };
+
+/* A file that has had more commits gets none: so far below the last generation that may be read
+ * that no writer reaches it. */
+#define GENERATION_MOST (INT64_MAX / 2)
 
 static minisim_status out_of_memory(minisim_error *error) {
     return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
@@ -93,6 +99,27 @@ static minisim_status create(const char *path, const struct ms_origin *origin,
     return status;
 }
 
+/* Whether something can be added. Behind a file that is cut short it could, but the hole would
+ * become zeros, which say nothing of what is lost. */
+static minisim_status check_writable(const struct ms_catalogue *c, minisim_error *error) {
+    struct stat about;
+    if (c->header.read_only)
+        return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                       "a newer minisim wrote this catalogue: this one can only read it");
+    if (fstat(c->descriptor, &about) != 0)
+        return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
+    if ((uint64_t)about.st_size < c->commit.end)
+        return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                       "the catalogue is cut short: it ends before byte %llu, so nothing can be "
+                       "added; `minisim verify` names the records that are hurt",
+                       (unsigned long long)c->commit.end);
+    if (c->commit.generation > GENERATION_MOST)
+        return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                       "the catalogue is damaged: there cannot have been %llu commits",
+                       (unsigned long long)c->commit.generation);
+    return MINISIM_OK;
+}
+
 /* A damaged slot gets the next generation, without a segment, so that there are two again. */
 static minisim_status mend_slots(struct ms_catalogue *c, minisim_error *error) {
     if (!c->slot_damaged[0] && !c->slot_damaged[1])
@@ -128,9 +155,8 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
     c->failed = true; /* until it is known to be whole, its tail is left alone */
     c->descriptor = descriptor;
     status = ms_catalogue_load(c, error);
-    if (!status && c->header.read_only)
-        status = ms_fail(error, MINISIM_BAD_CATALOGUE,
-                         "a newer minisim wrote this catalogue: this one can only read it");
+    if (!status)
+        status = check_writable(c, error);
     if (!status && origin)
         status = ms_check_reading(&c->header.origin, origin, error);
     if (!status && !open_row(c))

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_error *error) {
@@ -83,6 +84,13 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
 bool ms_is_below(const char *folder, const char *path) {
     size_t length = strlen(folder);
     return strncmp(folder, path, length) == 0 && (path[length] == '/' || strcmp(folder, "/") == 0);
+}
+
+bool ms_is_unchanged(const char *path, const struct ms_record *record) {
+    struct stat about;
+    return stat(path, &about) == 0 && (uint64_t)about.st_size == record->size &&
+           about.st_mtim.tv_sec == record->seconds &&
+           (uint32_t)about.st_mtim.tv_nsec == record->nanoseconds;
 }
 
 bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,

@@ -28,6 +28,9 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);
 /* Is the real path below that folder? */
 bool ms_is_below(const char *folder, const char *path);
 
+/* Is the file, by its size and time of change, the one that the record is about? */
+bool ms_is_unchanged(const char *path, const struct ms_record *record);
+
 /* Gets the records that are not removed, in order. false: it ends here. */
 typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *record,
                             const char *path, const char *label);
