@@ -44,9 +44,8 @@ has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/nul
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
-OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) \
-            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c) \
-            src/picture/jpeg_write.c
+OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) src/picture/jpeg_write.c \
+            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c)
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
                               src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))

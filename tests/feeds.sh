@@ -39,6 +39,11 @@ decoded() {
     expect 1 "$minisim" embed --decoder 'odd=cat {}' fifo.odd none.odd
     grep -q '^minisim: fifo.odd: this is a FIFO' "$err"
     grep -q '^minisim: none.odd: .*No such file' "$err"
+    # A caller that does not want to hear of its children.
+    (
+        trap '' CHLD
+        expect 0 "$minisim" embed --decoder "odd=$undo {}" '1 $x.odd'
+    )
     for wrong in odd '=cat {}' 'odd=' 'odd=cat' 'odd={}' "odd=cat '{}" 'a.b=cat {}' 'odd={} {}'; do
         expect 2 "$minisim" embed --decoder "$wrong" 1.ppm
         grep -q '^minisim: --decoder' "$err"

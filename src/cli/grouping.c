@@ -204,8 +204,8 @@ static minisim_status measure_members(const struct ms_pass *pass, struct gauge *
                                       &gauge->other, error);
         if (status)
             break;
-        ms_stored_distances(pass->kernels, pass->metric, &gauge->first, &gauge->other, gauge->room,
-                            &value);
+        ms_stored_distances(pass->kernels, pass->metric, &gauge->first, &gauge->other, NULL,
+                            gauge->room, &value);
         members[i].distance = in_range(dot ? -value : value);
     }
     if (!status)

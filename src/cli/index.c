@@ -380,8 +380,10 @@ static bool see(void *user, const uint8_t content[32], uint32_t width, uint32_t 
     minisim_error error;
     memcpy(d->record.content, content, sizeof d->record.content);
     pthread_mutex_lock(&x->lock);
-    /* Should this fail, adding the picture will, too, and says it. */
-    (void)ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
+    minisim_status status =
+        ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
+    if (status)
+        fail(x, status, &error);
     pthread_mutex_unlock(&x->lock);
     d->record.width = d->has_copy ? record.width : width;
     d->record.height = d->has_copy ? record.height : height;
@@ -473,7 +475,7 @@ static bool take(void *user, const char *name, void *detail, const float *embedd
         return true;
     }
     pthread_mutex_lock(&x->lock);
-    bool good = add(x, d, embedding);
+    bool good = !x->failed && add(x, d, embedding);
     if (good && ms_catalogue_waiting(x->catalogue) == 0)
         count_committed(x);
     else if (good && ms_now() - x->committed_at > 5)
@@ -484,15 +486,30 @@ static bool take(void *user, const char *name, void *detail, const float *embedd
 
 /* ---- what was not met ---- */
 
+static bool is_gone(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
+
+/* What cannot be looked at is not taken for gone. */
+static void stays(const char *name, int error) {
+    ms_complain(name, "%s: its records stay as they are", strerror(error));
+    ms_note(MS_EXIT_SOME_FAILED);
+}
+
 static bool find_roots(struct index *x) {
     x->met = calloc(1, (size_t)(x->old_ids / 8 + 1));
     x->roots = calloc(x->sources.count + 1, sizeof *x->roots);
     if (!x->met || !x->roots)
         return out_of_memory(x);
     for (size_t i = 0; i < x->sources.count; i++) {
+        const char *name = x->sources.names[i];
         struct stat about;
-        if (stat(x->sources.names[i], &about) == 0 && S_ISDIR(about.st_mode))
-            x->roots[i] = realpath(x->sources.names[i], NULL);
+        bool there = stat(name, &about) == 0;
+        if (there && !S_ISDIR(about.st_mode))
+            continue;
+        x->roots[i] = there ? realpath(name, NULL) : NULL;
+        if (!x->roots[i] && !is_gone(errno))
+            stays(name, errno);
     }
     return true;
 }
@@ -510,8 +527,12 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
             below = true;
             walked = walked || has_place(x, i, record->device);
         }
-    if (!below || stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR))
+    if (!below || stat(path, &about) == 0)
         return true;
+    if (!is_gone(errno)) {
+        stays(path, errno);
+        return true;
+    }
     bool removes = x->prune && walked;
     if (!x->sources.quiet && !removes && x->counts[MISSING] < 10)
         ms_complain(path, "missing%s",

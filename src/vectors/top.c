@@ -1,6 +1,7 @@
 /* A bounded heap: see top.h. hits[i] is no nearer than hits[2i + 1] and hits[2i + 2]. */
 #include "vectors/top.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -35,6 +36,10 @@ void ms_top_add(struct ms_top *top, double distance, uint64_t id) {
         top->hits[0] = hit;
         sink(top);
     }
+}
+
+double ms_top_farthest(const struct ms_top *top) {
+    return top->count < top->most || top->count == 0 ? INFINITY : top->hits[0].distance;
 }
 
 static int compare(const void *a, const void *b) {

@@ -12,6 +12,9 @@ struct ms_top {
 
 void ms_top_add(struct ms_top *top, double distance, uint64_t id);
 
+/* What is farther than this is none of them; INFINITY while there is room. */
+double ms_top_farthest(const struct ms_top *top);
+
 /* The nearest first; the heap is none any more. */
 void ms_top_sort(struct ms_top *top);
 
