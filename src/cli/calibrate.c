@@ -212,7 +212,7 @@ static minisim_status measure_copies(const struct calibrate *c, size_t at, struc
         distances[kind] = INFINITY; /* what has no place in the catalogue is never found */
         if (ms_stored_put(c->kernels, &bench->made, 0, bench->embedding))
             ms_stored_distances(c->kernels, ms_limit_metric(&c->limit), &bench->made, &bench->kept,
-                                bench->sums, &distances[kind]);
+                                NULL, bench->sums, &distances[kind]);
     }
     ms_arena_close(&arena);
     return status;
