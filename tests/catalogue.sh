@@ -285,30 +285,33 @@ now_us() {
     echo "${EPOCHREALTIME/./}"
 }
 
-# killed MICROSECONDS COMMAND...: killed at a random instant of so many.
+# killed MICROSECONDS COMMAND...: killed at a random instant of so many, with all that it started.
 killed() {
     local most=$1 at status=0
     shift
     at=$(((RANDOM << 15 | RANDOM) % most))
-    "$@" >/dev/null 2>"$err" & victim=$!
+    setsid "$@" >/dev/null 2>"$err" & victim=$!
     read -rt "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" -u 8 || true # a sleep that starts at once
-    kill -9 $victim 2>/dev/null || true
+    kill -9 -- -$victim 2>/dev/null || kill -9 $victim 2>/dev/null || true
     wait $victim || status=$?
     [ $status != 137 ] || hits=$((hits + 1))
 }
 
+# Indexes a folder after the other, so that there are commits in between.
+by_folders=(bash -c 'for folder in p/*; do "$0" index --threads 2 "$1" "$folder" || exit; done' "$minisim")
+
 # Killed at any instant, what was finished is there, and the next run ends as if nothing had been.
 kills() {
-    local times=${KILLS:-10} hits=0 start took
+    local times=${KILLS:-10} all=${PICTURES:-60} hits=0 some=0 start took
     exec 8<> <(:)
-    pictures p 1 "${PICTURES:-60}"
+    for i in 0 1 2 3; do pictures p/$i $((all * i / 4 + 1)) $((all * (i + 1) / 4)); done
     start=$(now_us)
-    "$minisim" index --threads 2 whole.msc p
+    "${by_folders[@]}" whole.msc
     took=$(($(now_us) - start))
     "$minisim" list --json whole.msc >whole
     for i in $(seq "$times"); do
         rm -f c.msc
-        killed $took "$minisim" index --threads 2 c.msc p
+        killed $took "${by_folders[@]}" c.msc
         if [ -e c.msc ]; then
             expect 0 "$minisim" verify c.msc
             "$minisim" list c.msc >finished
@@ -317,12 +320,13 @@ kills() {
         fi
         expect 0 "$minisim" index c.msc p
         "$minisim" list c.msc >after
+        [ ! -s finished ] || some=$((some + 1))
         head -n "$(wc -l <finished)" after | cmp - finished
         "$minisim" list --json c.msc | cmp - whole
         expect 0 "$minisim" verify --recompute 3 c.msc
         grep -q '^3 computed again' "$out"
     done
-    echo "# index: killed within $hits of $times runs"
+    echo "# index: killed within $hits of $times runs, with records committed in $some"
     hits=0
     start=$(now_us)
     "$minisim" compact c.msc
