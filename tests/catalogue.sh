@@ -463,14 +463,36 @@ labels() {
 
 damaged() {
     pictures p 1 9
+    pictures q 1 3
     expect 0 "$minisim" index c.msc p
+    cp c.msc whole.msc
     printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
     expect 3 "$minisim" verify c.msc
     grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
     grep -q "^  record 0 $PWD/p/1.ppm" "$err"
+    # Copied, it would look whole: it is refused, or left out.
+    cp c.msc before
+    expect 3 "$minisim" compact c.msc
+    grep -q 'the catalogue is damaged: .minisim verify. names' "$err"
+    cmp c.msc before
+    cp whole.msc more.msc
+    expect 0 "$minisim" index more.msc q
+    printf '\x55' | dd of=more.msc bs=1 seek=16000 conv=notrunc status=none
+    for dry in -n ''; do
+        expect 3 "$minisim" merge $dry rest.msc more.msc
+        grep -q '3 added, 0 replaced, 0 there already, 0 older$' "$out"
+        grep -q 'rest.msc: 9 records of the others are damaged: left out' "$err"
+    done
+    "$minisim" list rest.msc | cmp - <(printf '%s\n' "$PWD"/q/{1,2,3}.ppm)
+    expect 0 "$minisim" verify --recompute 3 rest.msc
     head -c 20000 c.msc >short.msc
     expect 3 "$minisim" search short.msc p/1.ppm
     grep -q 'cut short' "$err"
+    head -c -4000 more.msc >short.msc
+    cp short.msc before
+    expect 3 "$minisim" index short.msc p
+    grep -q 'cut short: .*nothing can be added' "$err"
+    cmp short.msc before
 }
 
 full_disk() {
