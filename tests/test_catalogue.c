@@ -39,7 +39,8 @@ enum kind { WRITE, SYNC, TRUNCATE, RESERVE, FINISHED };
 /* One change of the file; FINISHED: a commit returned, `offset` is how many ids it has. */
 struct change {
     enum kind kind;
-    uint64_t offset, size;
+    uint64_t offset;
+    size_t size;
     uint8_t *bytes;
 };
 
@@ -55,7 +56,7 @@ static bool fails(void) {
     return now;
 }
 
-static void record(enum kind kind, uint64_t offset, uint64_t size, const void *bytes) {
+static void record(enum kind kind, uint64_t offset, size_t size, const void *bytes) {
     if (!recording)
         return;
     assert_true(change_count < sizeof changes / sizeof *changes);
@@ -121,7 +122,7 @@ int __wrap_ftruncate64(int file, off_t size) {
 int __wrap_posix_fallocate64(int file, off_t offset, off_t size) {
     if (fails())
         return ENOSPC;
-    record(RESERVE, (uint64_t)offset, (uint64_t)size, NULL);
+    record(RESERVE, (uint64_t)offset, (size_t)size, NULL);
     return __real_posix_fallocate64(file, offset, size);
 }
 
@@ -634,10 +635,10 @@ static void distances(void **state) {
 
 struct image {
     uint8_t *bytes;
-    uint64_t size, capacity;
+    size_t size, capacity;
 };
 
-static void image_resize(struct image *image, uint64_t size) {
+static void image_resize(struct image *image, size_t size) {
     assert_true(size <= image->capacity);
     if (size > image->size)
         memset(image->bytes + image->size, 0, size - image->size);
@@ -648,15 +649,15 @@ static void image_resize(struct image *image, uint64_t size) {
 static void image_apply(struct image *image, const struct change *change, bool torn,
                         uint64_t *seed) {
     enum { SECTOR = 512 };
-    uint64_t end = change->offset + change->size;
+    size_t end = (size_t)change->offset + change->size;
     if (change->kind == TRUNCATE)
-        image_resize(image, change->offset);
+        image_resize(image, (size_t)change->offset);
     if (change->kind != WRITE && change->kind != RESERVE)
         return;
     if (end > image->size)
         image_resize(image, end);
-    for (uint64_t at = 0; change->kind == WRITE && at < change->size; at += SECTOR) {
-        uint64_t part = change->size - at < SECTOR ? change->size - at : SECTOR;
+    for (size_t at = 0; change->kind == WRITE && at < change->size; at += SECTOR) {
+        size_t part = change->size - at < SECTOR ? change->size - at : SECTOR;
         if (!torn || next_random(seed) % 2)
             memcpy(image->bytes + change->offset + at, change->bytes + at, part);
     }
@@ -947,7 +948,7 @@ static void sum_up(const struct ms_segment *segment, uint8_t *const *columns, ui
     for (size_t i = 0; i < MS_COLUMNS; i++) {
         uint64_t skipped = i == MS_TEXT ? zeros : 0, size = segment->columns[i];
         for (uint64_t at = 0; at < size; at += MS_CHECKED, sums += 4) {
-            uint64_t part = size - at < MS_CHECKED ? size - at : MS_CHECKED;
+            size_t part = size - at < MS_CHECKED ? (size_t)(size - at) : MS_CHECKED;
             ms_store_u32(sums,
                          at < skipped ? zero_sum : ms_crc32c(0, columns[i] + at - skipped, part));
         }
@@ -961,9 +962,9 @@ static void write_wide(int file, struct ms_segment *segment, const uint8_t uuid[
     size_t head_size = (size_t)ms_column_begin(segment, 0);
     uint8_t *head = calloc(1, head_size);
     assert_non_null(head);
+    size_t sums = 4 * (size_t)ms_checksums_before(segment->columns, MS_ALL_COLUMNS);
     sum_up(segment, columns, zeros, head + MS_SEGMENT_HEADER);
-    segment->checksums_crc = ms_crc32c(0, head + MS_SEGMENT_HEADER,
-                                       4 * ms_checksums_before(segment->columns, MS_ALL_COLUMNS));
+    segment->checksums_crc = ms_crc32c(0, head + MS_SEGMENT_HEADER, sums);
     ms_encode_segment(segment, uuid, head);
     assert_int_equal(ftruncate(file, (off_t)segment->offset), 0);
     assert_int_equal(ftruncate(file, (off_t)(segment->offset + segment->size)), 0);
@@ -1151,8 +1152,8 @@ static void hostile_files(void **state) {
 
 /* ---- readers beside a writer ---- */
 
-/* What a reader finds is right for some number of ids; gives 0. */
-static int read_on(uint64_t end) {
+/* What a reader finds is right for some number of ids; gives 0, and counts its searches. */
+static int read_on(uint64_t end, uint64_t *searches) {
     uint64_t ids = 0, seed = (uint64_t)getpid();
     while (ids < end) {
         struct ms_catalogue *c;
@@ -1173,6 +1174,7 @@ static int read_on(uint64_t end) {
         }
         if (ids > 0 && !search_is_right(c, next_random(&seed) % ids))
             return 3;
+        ++*searches;
         ms_catalogue_close(c);
     }
     return 0;
@@ -1183,21 +1185,29 @@ static void readers_beside_a_writer(void **state) {
     const char *given = getenv("RECORDS");
     uint64_t end = given ? strtoull(given, NULL, 10) : 20000;
     pid_t readers[READERS];
+    uint64_t *searches = mmap(NULL, READERS * sizeof *searches, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     (void)state;
+    uint64_t all = 0;
+    assert_ptr_not_equal(searches, MAP_FAILED);
     struct ms_origin origin = origin_of(MS_F32);
     unlink(path);
     struct ms_catalogue *c = open_writer(&origin);
     for (int i = 0; i < READERS; i++) {
         readers[i] = fork();
         if (readers[i] == 0)
-            _exit(read_on(end));
+            _exit(read_on(end, &searches[i]));
     }
     assert_int_equal(extend(c, end, 100), MINISIM_OK);
     for (int i = 0; i < READERS; i++) {
         int status;
         assert_int_equal(waitpid(readers[i], &status, 0), readers[i]);
         assert_int_equal(status, 0);
+        assert_true(searches[i] > 0);
+        all += searches[i];
     }
+    print_message("# %d readers searched %llu times\n", READERS, (unsigned long long)all);
+    munmap(searches, READERS * sizeof *searches);
     ms_catalogue_close(c);
 }
 
