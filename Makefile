@@ -222,10 +222,8 @@ $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate6
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
-$(BUILD)/bench_search $(BUILD)/search_tool: $(BUILD)/%: $(BUILD)/tests/%.o \
+$(BUILD)/bench_search $(BUILD)/search_tool $(BUILD)/look_tool: $(BUILD)/%: $(BUILD)/tests/%.o \
                  $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
-$(BUILD)/look_tool: $(BUILD)/tests/look_tool.o $(call objects,$(wildcard src/pairs/*.c)) $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)

@@ -288,30 +288,33 @@ now_us() {
     echo "${EPOCHREALTIME/./}"
 }
 
-# killed MICROSECONDS COMMAND...: killed at a random instant of so many.
+# killed MICROSECONDS COMMAND...: killed at a random instant of so many, with all that it started.
 killed() {
     local most=$1 at status=0
     shift
     at=$(((RANDOM << 15 | RANDOM) % most))
-    "$@" >/dev/null 2>"$err" & victim=$!
+    setsid "$@" >/dev/null 2>"$err" & victim=$!
     read -rt "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" -u 8 || true # a sleep that starts at once
-    kill -9 $victim 2>/dev/null || true
+    kill -9 -- -$victim 2>/dev/null || kill -9 $victim 2>/dev/null || true
     wait $victim || status=$?
     [ $status != 137 ] || hits=$((hits + 1))
 }
 
+# Indexes a folder after the other, so that there are commits in between.
+by_folders=(bash -c 'for folder in p/*; do "$0" index --threads 2 "$1" "$folder" || exit; done' "$minisim")
+
 # Killed at any instant, what was finished is there, and the next run ends as if nothing had been.
 kills() {
-    local times=${KILLS:-10} hits=0 start took
+    local times=${KILLS:-10} all=${PICTURES:-60} hits=0 some=0 start took
     exec 8<> <(:)
-    pictures p 1 "${PICTURES:-60}"
+    for i in 0 1 2 3; do pictures p/$i $((all * i / 4 + 1)) $((all * (i + 1) / 4)); done
     start=$(now_us)
-    "$minisim" index --threads 2 whole.msc p
+    "${by_folders[@]}" whole.msc
     took=$(($(now_us) - start))
     "$minisim" list --json whole.msc >whole
     for i in $(seq "$times"); do
         rm -f c.msc
-        killed $took "$minisim" index --threads 2 c.msc p
+        killed $took "${by_folders[@]}" c.msc
         if [ -e c.msc ]; then
             expect 0 "$minisim" verify c.msc
             "$minisim" list c.msc >finished
@@ -320,12 +323,13 @@ kills() {
         fi
         expect 0 "$minisim" index c.msc p
         "$minisim" list c.msc >after
+        [ ! -s finished ] || some=$((some + 1))
         head -n "$(wc -l <finished)" after | cmp - finished
         "$minisim" list --json c.msc | cmp - whole
         expect 0 "$minisim" verify --recompute 3 c.msc
         grep -q '^3 computed again' "$out"
     done
-    echo "# index: killed within $hits of $times runs"
+    echo "# index: killed within $hits of $times runs, with records committed in $some"
     hits=0
     start=$(now_us)
     "$minisim" compact c.msc
@@ -462,14 +466,36 @@ labels() {
 
 damaged() {
     pictures p 1 9
+    pictures q 1 3
     expect 0 "$minisim" index c.msc p
+    cp c.msc whole.msc
     printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
     expect 3 "$minisim" verify c.msc
     grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
     grep -q "^  record 0 $PWD/p/1.ppm" "$err"
+    # Copied, it would look whole: it is refused, or left out.
+    cp c.msc before
+    expect 3 "$minisim" compact c.msc
+    grep -q 'the catalogue is damaged: .minisim verify. names' "$err"
+    cmp c.msc before
+    cp whole.msc more.msc
+    expect 0 "$minisim" index more.msc q
+    printf '\x55' | dd of=more.msc bs=1 seek=16000 conv=notrunc status=none
+    for dry in -n ''; do
+        expect 3 "$minisim" merge $dry rest.msc more.msc
+        grep -q '3 added, 0 replaced, 0 there already, 0 older$' "$out"
+        grep -q 'rest.msc: 9 records of the others are damaged: left out' "$err"
+    done
+    "$minisim" list rest.msc | cmp - <(printf '%s\n' "$PWD"/q/{1,2,3}.ppm)
+    expect 0 "$minisim" verify --recompute 3 rest.msc
     head -c 20000 c.msc >short.msc
     expect 3 "$minisim" search short.msc p/1.ppm
     grep -q 'cut short' "$err"
+    head -c -4000 more.msc >short.msc
+    cp short.msc before
+    expect 3 "$minisim" index short.msc p
+    grep -q 'cut short: .*nothing can be added' "$err"
+    cmp short.msc before
 }
 
 full_disk() {

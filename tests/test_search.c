@@ -122,6 +122,15 @@ static void put_queries(enum ms_vector_type type, struct ms_stored *queries) {
     }
 }
 
+static struct ms_stored one_of(const struct ms_stored *queries, size_t q) {
+    struct ms_stored query = *queries;
+    query.count = 1;
+    query.values += q * query.stride;
+    query.scales += q;
+    query.norms += q;
+    return query;
+}
+
 static void check_metric(const struct ms_catalogue *c, const struct ms_stored *queries,
                          minisim_metric metric, double limit) {
     static struct answers answers;
@@ -129,11 +138,7 @@ static void check_metric(const struct ms_catalogue *c, const struct ms_stored *q
     size_t counts[QUERIES];
     minisim_error error;
     for (size_t q = 0; q < QUERIES; q++) {
-        struct ms_stored query = *queries;
-        query.count = 1;
-        query.values += q * query.stride;
-        query.scales += q;
-        query.norms += q;
+        struct ms_stored query = one_of(queries, q);
         counts[q] = look_through(&query, metric, limit, wanted[q]);
     }
     for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++)
@@ -156,9 +161,18 @@ static void nearest(void **state) {
         make_catalogue((enum ms_vector_type)type);
         put_queries((enum ms_vector_type)type, &queries);
         assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
-        for (size_t m = 0; m < 3; m++)
-            check_metric(c, &queries, metrics[m], metrics[m] == MINISIM_DOT ? -INFINITY : INFINITY);
-        check_metric(c, &queries, MINISIM_EUCLIDEAN, 53.5);
+        for (size_t m = 0; m < 3; m++) {
+            bool dot = metrics[m] == MINISIM_DOT;
+            struct ms_hit hits[NEAREST + 1];
+            check_metric(c, &queries, metrics[m], dot ? -INFINITY : INFINITY);
+            /* Limits that are exactly the distance of some, which are near then. */
+            for (size_t q = 0; q < QUERIES; q++) {
+                struct ms_stored query = one_of(&queries, q);
+                size_t count = look_through(&query, metrics[m], dot ? -INFINITY : INFINITY, hits);
+                double limit = hits[count / 2].distance;
+                check_metric(c, &queries, metrics[m], dot ? -limit : limit);
+            }
+        }
         ms_catalogue_close(c);
         ms_stored_close(&queries);
     }

@@ -171,7 +171,8 @@ minisim_status ms_catalogue_commit(struct ms_catalogue *catalogue, minisim_error
 /* Damage, told as it is found: what it is, and which records it hurts (none: count is 0). */
 typedef void ms_say_damage(void *user, const char *what, uint64_t first, uint64_t count);
 
-/* Reads every committed byte. BAD_CATALOGUE: there was damage, which was told. */
+/* Reads every committed byte. BAD_CATALOGUE: there was damage, which was told (`say` may be NULL).
+ */
 minisim_status ms_catalogue_verify(const struct ms_catalogue *catalogue, ms_say_damage *say,
                                    void *user, minisim_error *error);
 

@@ -179,8 +179,11 @@ static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *
 /* A TABLE may read well and yet say something else than the commit. */
 static minisim_status list_segments(struct ms_catalogue *c, const struct ms_commit *commit,
                                     minisim_error *error) {
-    minisim_status status = list_from(c, commit, true, error);
-    return status == MINISIM_BAD_CATALOGUE ? list_from(c, commit, false, error) : status;
+    minisim_error cause;
+    minisim_status status = list_from(c, commit, true, &cause);
+    if (status == MINISIM_BAD_CATALOGUE)
+        return list_from(c, commit, false, error);
+    return status ? ms_fail(error, status, "%s", cause.text) : MINISIM_OK;
 }
 
 bool ms_mark_removed(struct ms_catalogue *c, uint64_t id) {

@@ -109,10 +109,12 @@ static minisim_status check_writable(const struct ms_catalogue *c, minisim_error
     if (fstat(c->descriptor, &about) != 0)
         return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
     if ((uint64_t)about.st_size < c->commit.end)
-        return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                       "the catalogue is cut short: it ends before byte %llu, so nothing can be "
-                       "added; `minisim verify` names the records that are hurt",
-                       (unsigned long long)c->commit.end);
+        return ms_fail(
+            error, MINISIM_BAD_CATALOGUE,
+            "the catalogue is cut short: it ends before byte %llu, so nothing can be "
+            "added; `minisim verify` names the records that are hurt, and `minisim merge` "
+            "takes the rest over into a new one",
+            (unsigned long long)c->commit.end);
     if (c->commit.generation > GENERATION_MOST)
         return ms_fail(error, MINISIM_BAD_CATALOGUE,
                        "the catalogue is damaged: there cannot have been %llu commits",

@@ -75,19 +75,21 @@ static void advise(const struct ms_calibrated *c, struct ms_page *page) {
 static void write_row(struct ms_page *page, const char *name, const double values[MS_SHOWN],
                       const char *how) {
     char text[MS_NUMBER_SIZE];
-    ms_page_row(page);
+    ms_page_row_begin(page);
     ms_page_heading(page, true, name);
     for (size_t i = 0; i < MS_SHOWN; i++)
         ms_page_cell(page, format(values[i], how, text));
+    ms_page_row_end(page);
 }
 
 static void begin_table(const struct ms_calibrated *c, struct ms_page *page, const char *caption) {
     char text[MS_NUMBER_SIZE];
     ms_page_table_begin(page, caption);
-    ms_page_row(page);
+    ms_page_row_begin(page);
     ms_page_heading(page, true, c->metric);
     for (size_t i = 0; i < MS_SHOWN; i++)
         ms_page_heading(page, false, shown(c, c->thresholds[i], text));
+    ms_page_row_end(page);
 }
 
 static void tabulate(const struct ms_calibrated *c, struct ms_page *page) {

@@ -286,18 +286,20 @@ static void show_table(struct run *run, int metric) {
     char text[MS_NUMBER_SIZE];
     snprintf(text, sizeof text, "%s of all pairs", metrics[metric].what);
     ms_page_table_begin(c->page, text);
-    ms_page_row(c->page);
+    ms_page_row_begin(c->page);
     ms_page_cell(c->page, "");
     for (size_t i = 1; i <= c->count; i++)
         ms_page_heading(c->page, false, ms_count_text(i, text));
+    ms_page_row_end(c->page);
     for (size_t i = 0; i < c->count && goes_on(); i++) {
         size_t left = c->count - i;
         if (i % BLOCK_QUERIES == 0)
             measure_block(run, i, left < BLOCK_QUERIES ? left : BLOCK_QUERIES, 0, c->count);
-        ms_page_row(c->page);
+        ms_page_row_begin(c->page);
         ms_page_heading(c->page, true, ms_count_text(i + 1, text));
         for (size_t j = 0; j < c->count; j++)
             ms_page_cell(c->page, shown_text(run, metric, i, j, text));
+        ms_page_row_end(c->page);
     }
     ms_page_table_end(c->page);
 }

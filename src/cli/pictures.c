@@ -320,6 +320,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     options.size = sizeof options;
     options.max_memory = ms_max_memory(settings);
     return_memory(options.max_memory);
+    malloc_trim(0); /* what loading the weights took goes back before contexts take theirs */
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */
     if (most <= 1) {

@@ -180,13 +180,14 @@ static void show_drawing(const struct explanation *e, const struct ms_why *why,
 static void show_pairs(const struct ms_why *why, struct ms_page *page) {
     char text[64];
     ms_page_table_begin(page, "The pairs of parts (row, column) that add most to 1 - distance");
-    ms_page_row(page);
+    ms_page_row_begin(page);
     ms_page_heading(page, false, "first");
     ms_page_heading(page, false, "second");
     ms_page_heading(page, false, "adds");
+    ms_page_row_end(page);
     for (size_t i = 0; i < why->pair_count; i++) {
         const size_t cells[] = {why->pairs[i].a, why->pairs[i].b};
-        ms_page_row(page);
+        ms_page_row_begin(page);
         for (size_t k = 0; k < 2; k++) {
             snprintf(text, sizeof text, "%zu, %zu", cells[k] / why->side + 1,
                      cells[k] % why->side + 1);
@@ -194,6 +195,7 @@ static void show_pairs(const struct ms_why *why, struct ms_page *page) {
         }
         snprintf(text, sizeof text, "%.4f", why->pairs[i].part);
         ms_page_cell(page, text);
+        ms_page_row_end(page);
     }
     ms_page_table_end(page);
 }

@@ -295,7 +295,7 @@ void ms_page_table_begin(struct ms_page *page, const char *caption) {
     write_element(page, "", caption, "</caption>\n");
 }
 
-void ms_page_row(struct ms_page *page) {
+void ms_page_row_begin(struct ms_page *page) {
     fputs("<tr>", page->file);
 }
 
@@ -305,6 +305,10 @@ void ms_page_heading(struct ms_page *page, bool of_row, const char *text) {
 
 void ms_page_cell(struct ms_page *page, const char *text) {
     write_element(page, "<td>", text, "</td>");
+}
+
+void ms_page_row_end(struct ms_page *page) {
+    fputs("</tr>\n", page->file);
 }
 
 void ms_page_table_end(struct ms_page *page) {

@@ -56,9 +56,10 @@ void ms_page_figure_end(struct ms_page *page, const char *caption);
 
 /* A table: row by row, cell by cell. A cell whose row or column it names is a heading. */
 void ms_page_table_begin(struct ms_page *page, const char *caption);
-void ms_page_row(struct ms_page *page);
+void ms_page_row_begin(struct ms_page *page);
 void ms_page_heading(struct ms_page *page, bool of_row, const char *text);
 void ms_page_cell(struct ms_page *page, const char *text);
+void ms_page_row_end(struct ms_page *page);
 void ms_page_table_end(struct ms_page *page);
 
 #endif
