@@ -92,9 +92,9 @@ example() {
 # The same in C and in C++: a picture is new once; among pictures prepared in another way it has no place.
 catalogue_example() {
     export PKG_CONFIG_PATH="$folder/prefix/lib/pkgconfig" LD_LIBRARY_PATH="$folder/prefix/lib"
-    ${CC:-cc} $SANITIZE -std=c99 -Wall -Wextra -Wpedantic -o "$folder/in-c" tests/example_catalogue.c \
+    ${CC:-cc} $SANITIZE -std=c99 -Wall -Wextra -Wpedantic -Werror -o "$folder/in-c" tests/example_catalogue.c \
         $(pkg-config --cflags --libs minisim) &&
-        ${CXX:-c++} $SANITIZE -std=c++11 -Wall -Wno-missing-field-initializers -o "$folder/in-c++" -x c++ \
+        ${CC:-cc} $SANITIZE -std=c++11 -Wall -Wextra -Wpedantic -Werror -o "$folder/in-c++" -x c++ \
             tests/example_catalogue.c $(pkg-config --cflags --libs minisim) || return 1
     red=$folder/pictures/ball-red.ppm tree=$folder/pictures/tree-red.ppm
     for language in c c++; do

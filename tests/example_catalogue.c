@@ -13,8 +13,8 @@ int main(int argc, char **argv) {
     minisim_model *model;
     minisim_context *context;
     minisim_catalogue *catalogue;
-    minisim_catalogue_options options = {sizeof options};
-    minisim_search_options search = {sizeof search};
+    static minisim_catalogue_options options; /* zeros: defaults */
+    static minisim_search_options search;
     minisim_hit nearest;
     char name[MINISIM_NAME_SIZE];
     size_t found;
@@ -24,6 +24,7 @@ int main(int argc, char **argv) {
     if (minisim_model_open(argv[1], NULL, &model, &error) ||
         minisim_context_open(model, NULL, &context, &error))
         return failed(argv[1], error.text, 3);
+    options.size = sizeof options;
     options.writes = 1;
     options.context = context;
     if (minisim_catalogue_open(argv[2], &options, &catalogue, &error))
@@ -31,6 +32,7 @@ int main(int argc, char **argv) {
     float *vector = (float *)malloc(minisim_model_dimension(model) * sizeof *vector);
     if (!vector)
         return failed(argv[0], "out of memory", 4);
+    search.size = sizeof search;
     search.limit_set = 1;
     search.limit = 0.05;
     for (int i = 3; i < argc; i++) {
