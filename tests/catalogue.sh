@@ -1,6 +1,6 @@
 #!/bin/bash
 # The verbs of catalogues as their users meet them: tests/catalogue.sh PROGRAM prints TAP. KILLS says at
-# how many random instants an index is killed (10).
+# how many random instants an index and a compact are killed (10), PICTURES of how many pictures (60).
 . "$(dirname "$0")/support.sh"
 
 # Pictures whose time of change is long ago: they are not hashed again.
@@ -204,6 +204,9 @@ labelled() {
     grep -q "p/1.ppm: it stands twice" "$err"
     echo p/1.ppm >list
     expect 1 "$minisim" index --labels list c.msc p
+    # A list that cannot be read to its end: nothing is done.
+    expect 1 "$minisim" index --labels p new.msc p
+    [ ! -e new.msc ]
     expect 2 "$minisim" index --labels list --label-by folder c.msc p
     expect 2 "$minisim" index --labels - --files-from - c.msc
     # Rows of another model, by their ids; NULs end lines.
@@ -281,17 +284,37 @@ one_writer() {
     expect 0 "$minisim" index c.msc p
 }
 
+now_us() {
+    echo "${EPOCHREALTIME/./}"
+}
+
+# killed MICROSECONDS COMMAND...: killed at a random instant of so many, with all that it started.
+killed() {
+    local most=$1 at status=0
+    shift
+    at=$(((RANDOM << 15 | RANDOM) % most))
+    setsid "$@" >/dev/null 2>"$err" & victim=$!
+    read -rt "$(printf '%d.%06d' $((at / 1000000)) $((at % 1000000)))" -u 8 || true # a sleep that starts at once
+    kill -9 -- -$victim 2>/dev/null || kill -9 $victim 2>/dev/null || true
+    wait $victim || status=$?
+    [ $status != 137 ] || hits=$((hits + 1))
+}
+
+# Indexes a folder after the other, so that there are commits in between.
+by_folders=(bash -c 'for folder in p/*; do "$0" index --threads 2 "$1" "$folder" || exit; done' "$minisim")
+
 # Killed at any instant, what was finished is there, and the next run ends as if nothing had been.
 kills() {
-    pictures p 1 60
-    expect 0 "$minisim" index whole.msc p
+    local times=${KILLS:-10} all=${PICTURES:-60} hits=0 some=0 start took
+    exec 8<> <(:)
+    for i in 0 1 2 3; do pictures p/$i $((all * i / 4 + 1)) $((all * (i + 1) / 4)); done
+    start=$(now_us)
+    "${by_folders[@]}" whole.msc
+    took=$(($(now_us) - start))
     "$minisim" list --json whole.msc >whole
-    for i in $(seq "${KILLS:-10}"); do
+    for i in $(seq "$times"); do
         rm -f c.msc
-        "$minisim" index --threads 2 c.msc p & victim=$!
-        sleep 0.0$((RANDOM % 90 + 10))
-        kill -9 $victim 2>/dev/null || true
-        wait $victim || true
+        killed $took "${by_folders[@]}" c.msc
         if [ -e c.msc ]; then
             expect 0 "$minisim" verify c.msc
             "$minisim" list c.msc >finished
@@ -300,20 +323,23 @@ kills() {
         fi
         expect 0 "$minisim" index c.msc p
         "$minisim" list c.msc >after
+        [ ! -s finished ] || some=$((some + 1))
         head -n "$(wc -l <finished)" after | cmp - finished
         "$minisim" list --json c.msc | cmp - whole
         expect 0 "$minisim" verify --recompute 3 c.msc
         grep -q '^3 computed again' "$out"
     done
-    expect 0 "$minisim" compact c.msc
-    for i in $(seq "${KILLS:-10}"); do
-        "$minisim" compact c.msc & victim=$!
-        sleep 0.00$((RANDOM % 10))
-        kill -9 $victim 2>/dev/null || true
-        wait $victim || true
+    echo "# index: killed within $hits of $times runs, with records committed in $some"
+    hits=0
+    start=$(now_us)
+    "$minisim" compact c.msc
+    took=$(($(now_us) - start))
+    for i in $(seq "$times"); do
+        killed $took "$minisim" compact c.msc
         expect 0 "$minisim" verify c.msc
         "$minisim" list --json c.msc | cmp - whole
     done
+    echo "# compact: killed within $hits of $times runs"
     # What a killed one left, the next writer removes; no catalogue of a like name loses anything.
     touch .minisim-c.msc-123-0 .minisim-c.msc-1-23-0 .minisim-c.msc-1 .minisim-c.msc-1-x .minisim-c.msc.msc-1-2
     expect 0 "$minisim" index "$PWD/c.msc" p
@@ -440,14 +466,36 @@ labels() {
 
 damaged() {
     pictures p 1 9
+    pictures q 1 3
     expect 0 "$minisim" index c.msc p
+    cp c.msc whole.msc
     printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
     expect 3 "$minisim" verify c.msc
     grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
     grep -q "^  record 0 $PWD/p/1.ppm" "$err"
+    # Copied, it would look whole: it is refused, or left out.
+    cp c.msc before
+    expect 3 "$minisim" compact c.msc
+    grep -q 'the catalogue is damaged: .minisim verify. names' "$err"
+    cmp c.msc before
+    cp whole.msc more.msc
+    expect 0 "$minisim" index more.msc q
+    printf '\x55' | dd of=more.msc bs=1 seek=16000 conv=notrunc status=none
+    for dry in -n ''; do
+        expect 3 "$minisim" merge $dry rest.msc more.msc
+        grep -q '3 added, 0 replaced, 0 there already, 0 older$' "$out"
+        grep -q 'rest.msc: 9 records of the others are damaged: left out' "$err"
+    done
+    "$minisim" list rest.msc | cmp - <(printf '%s\n' "$PWD"/q/{1,2,3}.ppm)
+    expect 0 "$minisim" verify --recompute 3 rest.msc
     head -c 20000 c.msc >short.msc
     expect 3 "$minisim" search short.msc p/1.ppm
     grep -q 'cut short' "$err"
+    head -c -4000 more.msc >short.msc
+    cp short.msc before
+    expect 3 "$minisim" index short.msc p
+    grep -q 'cut short: .*nothing can be added' "$err"
+    cmp short.msc before
 }
 
 full_disk() {

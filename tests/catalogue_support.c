@@ -14,11 +14,11 @@ static void mend(uint8_t *bytes, size_t size, size_t field) {
 
 /* The checksums of the columns, and their own. */
 static void mend_columns(uint8_t *head, const struct ms_segment *segment) {
-    uint64_t n = 0;
+    size_t n = 0;
     for (size_t i = 0; i < MS_ALL_COLUMNS; i++) {
         uint64_t size = segment->columns[i], begin = ms_column_begin(segment, i);
         for (uint64_t k = 0; k < size; k += MS_CHECKED, n++) {
-            uint64_t part = size - k < MS_CHECKED ? size - k : MS_CHECKED;
+            size_t part = size - k < MS_CHECKED ? (size_t)(size - k) : MS_CHECKED;
             ms_store_u32(head + MS_SEGMENT_HEADER + 4 * n, ms_crc32c(0, head + begin + k, part));
         }
     }

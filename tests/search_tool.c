@@ -32,7 +32,7 @@ static bool take_queries(const struct ms_catalogue *c, const struct ms_vectors *
 }
 
 int main(int argc, char **argv) {
-    static struct ms_hit hits[MOST][NEAREST];
+    static minisim_hit hits[MOST][NEAREST];
     static struct ms_top tops[MOST];
     struct ms_catalogue *c;
     struct ms_vectors vectors;

@@ -19,13 +19,15 @@ minisim=$dir/minisim
 export MINISIM_WEIGHTS=$dir/weights.msw
 
 n=0 failed=0
-# check NAME FUNCTION: runs it in a folder of its own; any command that fails is its failure.
+# check NAME FUNCTION: runs it in a folder of its own; any command that fails is its failure. Lines that it
+# begins with "# " are passed on.
 check() {
     n=$((n + 1))
     mkdir "$dir/$2" && chmod 777 "$dir/$2"
     (set -e; cd "$dir/$2"; "$2") >"$dir/log" 2>&1
     if [ $? = 0 ]; then
         echo "ok $n - $1"
+        grep '^# ' "$dir/log"
     else
         echo "not ok $n - $1"
         cat "$dir/log" "$err" | tail -n 10 | cut -c1-200 | sed 's/^/# /'

@@ -1,15 +1,21 @@
 /*
  * catalogue: what is committed stays, whatever happens to the rest. The linker hands each change of
- * a file to the calls here (--wrap, in the Makefile), which record it, or let it fail.
+ * a file to the calls here (--wrap, in the Makefile), which record it, or let it fail. In the
+ * environment, RECORDS says how many are appended while others search (20000), and EVERY_BIT that
+ * all bits are flipped, not one a byte.
  */
 #include "catalogue/compact.h"
 #include "catalogue/distinct.h"
+#include "catalogue/file.h"
+#include "catalogue/search.h"
 #include "catalogue/state.h"
 
 #include "base/bytes.h"
+#include "base/crc.h"
 #include "catalogue_support.h"
 #include "support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -33,7 +39,8 @@ enum kind { WRITE, SYNC, TRUNCATE, RESERVE, FINISHED };
 /* One change of the file; FINISHED: a commit returned, `offset` is how many ids it has. */
 struct change {
     enum kind kind;
-    uint64_t offset, size;
+    uint64_t offset;
+    size_t size;
     uint8_t *bytes;
 };
 
@@ -49,7 +56,7 @@ static bool fails(void) {
     return now;
 }
 
-static void record(enum kind kind, uint64_t offset, uint64_t size, const void *bytes) {
+static void record(enum kind kind, uint64_t offset, size_t size, const void *bytes) {
     if (!recording)
         return;
     assert_true(change_count < sizeof changes / sizeof *changes);
@@ -115,7 +122,7 @@ int __wrap_ftruncate64(int file, off_t size) {
 int __wrap_posix_fallocate64(int file, off_t offset, off_t size) {
     if (fails())
         return ENOSPC;
-    record(RESERVE, (uint64_t)offset, (uint64_t)size, NULL);
+    record(RESERVE, (uint64_t)offset, (size_t)size, NULL);
     return __real_posix_fallocate64(file, offset, size);
 }
 
@@ -225,7 +232,8 @@ static minisim_status extend(struct ms_catalogue *c, uint64_t end, uint64_t each
     return status;
 }
 
-static void check_record(const struct ms_catalogue *c, uint64_t id) {
+/* At `at` stands the record that was added as `id`. */
+static void check_record(const struct ms_catalogue *c, uint64_t at, uint64_t id) {
     struct ms_record r, wanted = make_record(id);
     char text[64], name[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
     float vector[DIMENSION], stored[DIMENSION];
@@ -234,15 +242,15 @@ static void check_record(const struct ms_catalogue *c, uint64_t id) {
     size_t count;
     make_path(id, text);
     make_vector(id, vector);
-    assert_int_equal(ms_catalogue_records(c, id, 1, &r, &count, &error), MINISIM_OK);
-    assert_int_equal(ms_catalogue_text(c, id, &r, name, label, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_records(c, at, 1, &r, &count, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_text(c, at, &r, name, label, &error), MINISIM_OK);
     assert_string_equal(name, text);
     assert_string_equal(label, id % 2 ? "label" : "");
     assert_true(r.size == wanted.size && r.seconds == wanted.seconds && r.inode == wanted.inode);
     assert_int_equal(r.nanoseconds, wanted.nanoseconds);
     assert_memory_equal(r.content, wanted.content, 32);
     assert_true(ms_stored_open(&row, ms_catalogue_origin(c)->type, DIMENSION, 1));
-    assert_int_equal(ms_catalogue_vectors(c, id, 1, &row, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_vectors(c, at, 1, &row, &error), MINISIM_OK);
     ms_stored_get(&row, 0, stored);
     for (size_t i = 0; i < DIMENSION; i++)
         assert_true(fabsf(stored[i] - vector[i]) <= 6.0f / 254 + 1e-6f);
@@ -270,9 +278,57 @@ static void check_content(const struct ms_catalogue *c) {
     snprintf(text, sizeof text, "%llu", (unsigned long long)noted_id(ids));
     check_note(c, "threshold-cosine", ids > 0 ? text : NULL);
     for (uint64_t id = 0; id < ids; id++) {
-        check_record(c, id);
+        check_record(c, id, id);
         assert_int_equal(ms_catalogue_is_removed(c, id), should_be_removed(id, ids));
     }
+}
+
+static double cosine_distance(const float *a, const float *b) {
+    double products = 0, squares_a = 0, squares_b = 0;
+    for (size_t i = 0; i < DIMENSION; i++) {
+        products += (double)a[i] * b[i];
+        squares_a += (double)a[i] * a[i];
+        squares_b += (double)b[i] * b[i];
+    }
+    return 1 - products / sqrt(squares_a * squares_b);
+}
+
+/* Whether these are the nearest to a vector, of what its number of ids says (f32). */
+static bool are_nearest(const struct ms_top *top, const float *query, uint64_t ids) {
+    const double tolerance = 1e-6;
+    size_t seen = 0, nearer = 0, left = 0;
+    for (uint64_t id = 0; id < ids; id++) {
+        float vector[DIMENSION];
+        if (should_be_removed(id, ids))
+            continue;
+        make_vector(id, vector);
+        double distance = cosine_distance(query, vector);
+        left++;
+        for (size_t i = 0; i < top->count; i++)
+            seen += top->hits[i].id == id && fabs(top->hits[i].distance - distance) < tolerance;
+        nearer += top->count > 0 && distance < top->hits[top->count - 1].distance - tolerance;
+    }
+    return seen == (left < top->most ? left : top->most) && seen == top->count &&
+           (nearer < seen || seen == 0);
+}
+
+/* Searches for the vector of some id. */
+static bool search_is_right(const struct ms_catalogue *c, uint64_t asked) {
+    struct ms_hit hits[5];
+    struct ms_top top = {.most = 5, .hits = hits};
+    struct ms_stored query;
+    float vector[DIMENSION];
+    minisim_error error;
+    make_vector(asked, vector);
+    if (!ms_stored_open(&query, ms_catalogue_origin(c)->type, DIMENSION, 1))
+        return false;
+    query.count = 1;
+    struct ms_search search = {c->kernels, MINISIM_COSINE, &query, 2, NULL, 1};
+    bool right = ms_stored_put(c->kernels, &query, 0, vector) &&
+                 !ms_catalogue_search(c, &search, &top, &error) &&
+                 are_nearest(&top, vector, ms_catalogue_ids(c));
+    ms_stored_close(&query);
+    return right;
 }
 
 static void count_damage(void *user, const char *what, uint64_t first, uint64_t count) {
@@ -579,10 +635,10 @@ static void distances(void **state) {
 
 struct image {
     uint8_t *bytes;
-    uint64_t size, capacity;
+    size_t size, capacity;
 };
 
-static void image_resize(struct image *image, uint64_t size) {
+static void image_resize(struct image *image, size_t size) {
     assert_true(size <= image->capacity);
     if (size > image->size)
         memset(image->bytes + image->size, 0, size - image->size);
@@ -593,15 +649,15 @@ static void image_resize(struct image *image, uint64_t size) {
 static void image_apply(struct image *image, const struct change *change, bool torn,
                         uint64_t *seed) {
     enum { SECTOR = 512 };
-    uint64_t end = change->offset + change->size;
+    size_t end = (size_t)change->offset + change->size;
     if (change->kind == TRUNCATE)
-        image_resize(image, change->offset);
+        image_resize(image, (size_t)change->offset);
     if (change->kind != WRITE && change->kind != RESERVE)
         return;
     if (end > image->size)
         image_resize(image, end);
-    for (uint64_t at = 0; change->kind == WRITE && at < change->size; at += SECTOR) {
-        uint64_t part = change->size - at < SECTOR ? change->size - at : SECTOR;
+    for (size_t at = 0; change->kind == WRITE && at < change->size; at += SECTOR) {
+        size_t part = change->size - at < SECTOR ? change->size - at : SECTOR;
         if (!torn || next_random(seed) % 2)
             memcpy(image->bytes + change->offset + at, change->bytes + at, part);
     }
@@ -626,10 +682,10 @@ static uint64_t lose_power(struct image *image, size_t count, uint64_t *seed) {
     return finished;
 }
 
-static void write_image(const struct image *image) {
+static void write_whole(const uint8_t *bytes, size_t size) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
-    assert_int_equal(fwrite(image->bytes, 1, image->size, file), image->size);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -663,7 +719,7 @@ static void power_loss(void **state) {
         uint64_t finished = lose_power(&image, count, &seed);
         struct ms_catalogue *c;
         minisim_error error;
-        write_image(&image);
+        write_whole(image.bytes, image.size);
         assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
         assert_true(ms_catalogue_ids(c) >= finished);
         check_content(c);
@@ -711,6 +767,105 @@ static void torn_slots(void **state) {
         }
 }
 
+/* The file in memory, to be freed. */
+static uint8_t *read_whole(size_t *size) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *size = (size_t)ftell(file);
+    uint8_t *bytes = malloc(*size);
+    assert_non_null(bytes);
+    rewind(file);
+    assert_int_equal(fread(bytes, 1, *size, file), *size);
+    fclose(file);
+    return bytes;
+}
+
+/* A TABLE that reads well and lacks a segment without records: the headers are followed. */
+static void table_without_a_segment(void **state) {
+    (void)state;
+    struct ms_segment segment;
+    minisim_error error;
+    make(MS_F16, 3, 10);
+    struct ms_catalogue *c = open_writer(NULL);
+    for (bool other = false; c->commit.table == 0; other = !other) {
+        set_note(c, "a", other ? "b" : "c");
+        assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
+    }
+    uint64_t count = c->commit.segments;
+    assert_int_equal(ms_read_segment(c, &c->parts[count - 1], &segment, &error), MINISIM_OK);
+    ms_catalogue_close(c);
+    size_t size;
+    uint8_t *bytes = read_whole(&size);
+    uint8_t *table = bytes + segment.offset + ms_column_begin(&segment, MS_TABLE);
+    memset(table + MS_TABLE_ENTRY * (count - 2), 0, MS_TABLE_ENTRY);
+    mend_catalogue(bytes, size);
+    write_whole(bytes, size);
+    free(bytes);
+    c = open_writer(NULL);
+    assert_int_equal(c->commit.segments, count);
+    check_content(c);
+    assert_int_equal(extend(c, 10, 5), MINISIM_OK);
+    ms_catalogue_close(c);
+    c = open_reader();
+    check_content(c);
+    check_verified(c);
+    ms_catalogue_close(c);
+}
+
+/* Where the end is lost, a writer would make zeros of it. */
+static void cut_files_are_not_written(void **state) {
+    (void)state;
+    for (int lost = 1; lost <= 1001; lost += 1000) {
+        struct ms_catalogue *c;
+        struct stat before, after;
+        minisim_error error;
+        make(MS_F16, 20, 10);
+        assert_int_equal(stat(path, &before), 0);
+        assert_int_equal(truncate(path, before.st_size - lost), 0);
+        assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), MINISIM_BAD_CATALOGUE);
+        assert_non_null(strstr(error.text, "cut short"));
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_size, before.st_size - lost);
+        ms_catalogue_close(open_reader());
+    }
+}
+
+/* Generations do not wrap: one that may not be gives way to the other slot, and behind one that
+ * cannot be nothing is written. */
+static void large_generations(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t generation;
+        minisim_status writing;
+    } cases[] = {
+        {UINT64_MAX, MINISIM_OK}, {INT64_MAX, MINISIM_BAD_CATALOGUE}, {INT64_MAX / 2, MINISIM_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ms_catalogue *c;
+        minisim_error error;
+        size_t size;
+        make(MS_F16, 5, 5);
+        uint8_t *bytes = read_whole(&size);
+        ms_store_u64(bytes + MS_PAGE * 2 + 8, cases[i].generation);
+        mend_catalogue(bytes, size);
+        write_whole(bytes, size);
+        free(bytes);
+        c = open_reader();
+        check_content(c);
+        assert_int_equal(ms_catalogue_ids(c), 5);
+        ms_catalogue_close(c);
+        assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), cases[i].writing);
+        if (!c)
+            continue;
+        assert_int_equal(extend(c, 10, 5), MINISIM_OK);
+        ms_catalogue_close(c);
+        c = open_reader();
+        assert_int_equal(ms_catalogue_ids(c), 10);
+        check_content(c);
+        ms_catalogue_close(c);
+    }
+}
+
 /* Each call that changes something fails once, with no room left: what was finished stays. */
 static void failing_calls(void **state) {
     (void)state;
@@ -739,6 +894,139 @@ static void failing_calls(void **state) {
         check_content(c);
         ms_catalogue_close(c);
     }
+}
+
+static size_t count_left_beside(void) {
+    size_t count = 0;
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (struct dirent *entry; (entry = readdir(entries));)
+        count += strncmp(entry->d_name, ".minisim-", 9) == 0;
+    closedir(entries);
+    return count;
+}
+
+/* The same of a compact: the old catalogue stands, or the new one, and nothing else. */
+static void failing_compacts(void **state) {
+    enum { END = 40 };
+    uint64_t left = 0;
+    bool any = true;
+    (void)state;
+    for (uint64_t id = 0; id < END; id++)
+        left += !should_be_removed(id, END);
+    for (long at = 0; any; at++) {
+        minisim_error error = {""};
+        make(MS_I8, END, 10);
+        calls = 0;
+        fail_at = at;
+        minisim_status status = ms_catalogue_compact(path, never, NULL, &error);
+        fail_at = -1;
+        any = calls > at;
+        assert_true(status == MINISIM_OK || (status == MINISIM_REFUSED && any));
+        struct ms_catalogue *c = open_reader();
+        check_verified(c);
+        assert_int_equal(count_left_beside(), 0);
+        assert_int_equal(ms_catalogue_count(c), left);
+        if (ms_catalogue_removed(c) > 0)
+            check_content(c);
+        else
+            for (uint64_t id = 0, place = 0; id < END; id++)
+                if (!should_be_removed(id, END))
+                    check_record(c, place++, id);
+        assert_true(status == MINISIM_REFUSED || ms_catalogue_removed(c) == 0);
+        ms_catalogue_close(c);
+    }
+}
+
+/* ---- large files ---- */
+
+/* The checksums of a segment's columns, the first bytes of TEXT being that many zeros. */
+static void sum_up(const struct ms_segment *segment, uint8_t *const *columns, uint64_t zeros,
+                   uint8_t *sums) {
+    static const uint8_t nothing[MS_CHECKED];
+    uint32_t zero_sum = ms_crc32c(0, nothing, sizeof nothing);
+    for (size_t i = 0; i < MS_COLUMNS; i++) {
+        uint64_t skipped = i == MS_TEXT ? zeros : 0, size = segment->columns[i];
+        for (uint64_t at = 0; at < size; at += MS_CHECKED, sums += 4) {
+            size_t part = size - at < MS_CHECKED ? (size_t)(size - at) : MS_CHECKED;
+            ms_store_u32(sums,
+                         at < skipped ? zero_sum : ms_crc32c(0, columns[i] + at - skipped, part));
+        }
+    }
+}
+
+/* A segment with columns that are written behind zeros, which the file need not hold. */
+static void write_wide(int file, struct ms_segment *segment, const uint8_t uuid[16],
+                       uint8_t *const *columns, uint64_t zeros) {
+    minisim_error error;
+    size_t head_size = (size_t)ms_column_begin(segment, 0);
+    uint8_t *head = calloc(1, head_size);
+    assert_non_null(head);
+    size_t sums = 4 * (size_t)ms_checksums_before(segment->columns, MS_ALL_COLUMNS);
+    sum_up(segment, columns, zeros, head + MS_SEGMENT_HEADER);
+    segment->checksums_crc = ms_crc32c(0, head + MS_SEGMENT_HEADER, sums);
+    ms_encode_segment(segment, uuid, head);
+    assert_int_equal(ftruncate(file, (off_t)segment->offset), 0);
+    assert_int_equal(ftruncate(file, (off_t)(segment->offset + segment->size)), 0);
+    assert_int_equal(ms_file_write_at(file, segment->offset, head, head_size, &error), MINISIM_OK);
+    free(head);
+    for (size_t i = 0; i < MS_COLUMNS; i++) {
+        uint64_t skipped = i == MS_TEXT ? zeros : 0;
+        uint64_t at = segment->offset + ms_column_begin(segment, i) + skipped;
+        size_t size = (size_t)(segment->columns[i] - skipped);
+        assert_int_equal(ms_file_write_at(file, at, columns[i], size, &error), MINISIM_OK);
+    }
+}
+
+/* The names of the last segment move behind that many zeros. */
+static void widen(uint64_t zeros) {
+    struct ms_catalogue *c = open_reader();
+    struct ms_commit commit = c->commit;
+    struct ms_segment segment;
+    minisim_error error;
+    uint8_t *columns[MS_COLUMNS], page[MS_PAGE];
+    assert_int_equal(ms_read_segment(c, &c->parts[commit.segments - 1], &segment, &error),
+                     MINISIM_OK);
+    for (size_t i = 0; i < MS_COLUMNS; i++)
+        assert_int_equal(ms_read_column(c, &segment, i, &columns[i], &error), MINISIM_OK);
+    for (size_t i = 0; i < segment.count; i++) {
+        uint8_t *text = columns[MS_RECORDS] + i * MS_RECORD_SIZE;
+        ms_store_u64(text, ms_load_u64(text) + zeros);
+    }
+    segment.columns[MS_TEXT] += zeros;
+    segment.size = ms_segment_size(segment.columns);
+    commit.end = segment.offset + segment.size;
+    int file = open(path, O_RDWR);
+    write_wide(file, &segment, c->header.uuid, columns, zeros);
+    ms_encode_commit(&commit, c->header.uuid, page);
+    assert_int_equal(
+        ms_file_write_at(file, MS_PAGE * (1 + commit.generation % 2), page, sizeof page, &error),
+        MINISIM_OK);
+    close(file);
+    for (size_t i = 0; i < MS_COLUMNS; i++)
+        free(columns[i]);
+    ms_catalogue_close(c);
+}
+
+/* Names beyond 4 GiB in a segment, and more segments behind it. */
+static void more_than_4_gib(void **state) {
+    (void)state;
+    make(MS_F32, 20, 10);
+    widen((UINT64_C(4) << 30) + MS_CHECKED);
+    struct ms_catalogue *c = open_writer(NULL);
+    check_content(c);
+    assert_int_equal(extend(c, 60, 10), MINISIM_OK);
+    ms_catalogue_close(c);
+    c = open_reader();
+    assert_true(c->commit.end > UINT64_C(4) << 30);
+    check_content(c);
+    for (uint64_t id = 0; id < 60; id++)
+        assert_true(search_is_right(c, id));
+    /* It takes seconds, and tells most where a pointer cannot count so far. */
+    if (sizeof(size_t) < 8)
+        check_verified(c);
+    ms_catalogue_close(c);
+    unlink(path);
 }
 
 /* ---- hostile files ---- */
@@ -805,18 +1093,24 @@ static void each_flipped_bit_is_named(void **state) {
     char name[32];
     uint64_t seed = 5;
     size_t size;
+    bool all = getenv("EVERY_BIT");
+    size_t flips = 0;
     make(MS_I8, 20, 10);
     int file = open_copy(&bytes, &size, name);
     assert_false(use(name));
-    for (size_t at = 0; at < size; at++) {
-        if (bytes[at] == 0 && next_random(&seed) % 16) /* fillers: some */
-            continue;
-        uint8_t flipped = bytes[at] ^ (uint8_t)(1 << next_random(&seed) % 8);
-        assert_int_equal(__real_pwrite64(file, &flipped, 1, (off_t)at), 1);
-        if (!use(name))
-            fail_msg("a flipped bit at byte %zu is not told", at);
-        assert_int_equal(__real_pwrite64(file, bytes + at, 1, (off_t)at), 1);
-    }
+    for (size_t at = 0; at < size; at++)
+        for (uint32_t bit = 0; bit < 8; bit++) {
+            /* One of a byte, and of fillers' bytes some. */
+            if (!all && next_random(&seed) % (bytes[at] ? 8 : 128))
+                continue;
+            uint8_t flipped = bytes[at] ^ (uint8_t)(1 << bit);
+            assert_int_equal(__real_pwrite64(file, &flipped, 1, (off_t)at), 1);
+            if (!use(name))
+                fail_msg("a flipped bit %u of byte %zu is not told", bit, at);
+            assert_int_equal(__real_pwrite64(file, bytes + at, 1, (off_t)at), 1);
+            flips++;
+        }
+    print_message("# %zu bits flipped of %zu\n", flips, 8 * size);
     close(file);
     free(bytes);
 }
@@ -858,8 +1152,8 @@ static void hostile_files(void **state) {
 
 /* ---- readers beside a writer ---- */
 
-/* What a reader finds is right for some number of ids; gives 0. */
-static int read_on(uint64_t end) {
+/* What a reader finds is right for some number of ids; gives 0, and counts its searches. */
+static int read_on(uint64_t end, uint64_t *searches) {
     uint64_t ids = 0, seed = (uint64_t)getpid();
     while (ids < end) {
         struct ms_catalogue *c;
@@ -878,29 +1172,42 @@ static int read_on(uint64_t end) {
                 ms_catalogue_is_removed(c, id) != should_be_removed(id, ids))
                 return 2;
         }
+        if (ids > 0 && !search_is_right(c, next_random(&seed) % ids))
+            return 3;
+        ++*searches;
         ms_catalogue_close(c);
     }
     return 0;
 }
 
 static void readers_beside_a_writer(void **state) {
-    enum { READERS = 8, END = 20000 };
+    enum { READERS = 8 };
+    const char *given = getenv("RECORDS");
+    uint64_t end = given ? strtoull(given, NULL, 10) : 20000;
     pid_t readers[READERS];
+    uint64_t *searches = mmap(NULL, READERS * sizeof *searches, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     (void)state;
-    struct ms_origin origin = origin_of(MS_F16);
+    uint64_t all = 0;
+    assert_ptr_not_equal(searches, MAP_FAILED);
+    struct ms_origin origin = origin_of(MS_F32);
     unlink(path);
     struct ms_catalogue *c = open_writer(&origin);
     for (int i = 0; i < READERS; i++) {
         readers[i] = fork();
         if (readers[i] == 0)
-            _exit(read_on(END));
+            _exit(read_on(end, &searches[i]));
     }
-    assert_int_equal(extend(c, END, 100), MINISIM_OK);
+    assert_int_equal(extend(c, end, 100), MINISIM_OK);
     for (int i = 0; i < READERS; i++) {
         int status;
         assert_int_equal(waitpid(readers[i], &status, 0), readers[i]);
         assert_int_equal(status, 0);
+        assert_true(searches[i] > 0);
+        all += searches[i];
     }
+    print_message("# %d readers searched %llu times\n", READERS, (unsigned long long)all);
+    munmap(searches, READERS * sizeof *searches);
     ms_catalogue_close(c);
 }
 
@@ -915,7 +1222,12 @@ int main(void) {
                                        cmocka_unit_test(distances),
                                        cmocka_unit_test(power_loss),
                                        cmocka_unit_test(torn_slots),
+                                       cmocka_unit_test(table_without_a_segment),
+                                       cmocka_unit_test(cut_files_are_not_written),
+                                       cmocka_unit_test(large_generations),
                                        cmocka_unit_test(failing_calls),
+                                       cmocka_unit_test(failing_compacts),
+                                       cmocka_unit_test(more_than_4_gib),
                                        cmocka_unit_test(each_flipped_bit_is_named),
                                        cmocka_unit_test(hostile_files),
                                        cmocka_unit_test(readers_beside_a_writer)};

@@ -69,19 +69,19 @@ static void make_catalogue(enum ms_vector_type type) {
     ms_catalogue_close(c);
 }
 
-static bool comes_before(const struct ms_hit *a, const struct ms_hit *b) {
+static bool comes_before(const minisim_hit *a, const minisim_hit *b) {
     return a->distance < b->distance || (a->distance == b->distance && a->id < b->id);
 }
 
 /* The nearest by going through all pairs, with the reference, and keeping them in order. */
 static size_t look_through(const struct ms_stored *query, minisim_metric metric, double limit,
-                           struct ms_hit hits[NEAREST + 1]) {
+                           minisim_hit hits[NEAREST + 1]) {
     struct ms_stored row;
     float vector[DIMENSION], room[1];
     size_t count = 0;
     assert_true(ms_stored_open(&row, query->type, DIMENSION, 1));
     for (uint64_t id = 0; id < RECORDS; id++) {
-        struct ms_hit hit = {.id = id};
+        minisim_hit hit = {.id = id};
         make_vector(id, vector);
         assert_true(ms_stored_put(&ms_kernels_reference, &row, 0, vector));
         ms_stored_distances(&ms_kernels_reference, metric, query, &row, NULL, room, &hit.distance);
@@ -101,7 +101,7 @@ static size_t look_through(const struct ms_stored *query, minisim_metric metric,
 }
 
 struct answers {
-    struct ms_hit hits[QUERIES][NEAREST];
+    minisim_hit hits[QUERIES][NEAREST];
     struct ms_top tops[QUERIES];
 };
 
@@ -134,7 +134,7 @@ static struct ms_stored one_of(const struct ms_stored *queries, size_t q) {
 static void check_metric(const struct ms_catalogue *c, const struct ms_stored *queries,
                          minisim_metric metric, double limit) {
     static struct answers answers;
-    struct ms_hit wanted[QUERIES][NEAREST + 1];
+    minisim_hit wanted[QUERIES][NEAREST + 1];
     size_t counts[QUERIES];
     minisim_error error;
     for (size_t q = 0; q < QUERIES; q++) {

@@ -1,4 +1,5 @@
-/* Whole catalogues: see compact.h. Both ways copy record by record, as they are stored. */
+/* Whole catalogues: see compact.h. Both ways copy record by record, as they are stored, after all
+ * of the source was verified: what is copied gets checksums of its own. */
 #include "catalogue/compact.h"
 
 #include "catalogue/distinct.h"
@@ -61,6 +62,15 @@ static minisim_status told_to_stop(minisim_error *error) {
 
 /* ---- compact ---- */
 
+static minisim_status check_whole(const struct ms_catalogue *c, minisim_error *error) {
+    minisim_status status = ms_catalogue_verify(c, NULL, NULL, error);
+    if (status != MINISIM_BAD_CATALOGUE)
+        return status;
+    return ms_fail(error, status,
+                   "the catalogue is damaged: `minisim verify` names what is hurt, and `minisim "
+                   "merge` takes the rest over into a new one");
+}
+
 /* The new one takes no more room than the old one. */
 static minisim_status check_room(const struct ms_catalogue *c, minisim_error *error) {
     struct statvfs about;
@@ -121,6 +131,8 @@ minisim_status ms_catalogue_compact(const char *path, ms_stop_fn *stop, void *us
         return ms_fail(error, MINISIM_REFUSED, "cannot be opened: %s", ms_errno_text(errno));
     minisim_status status = ms_catalogue_open_writer(target, NULL, &old, error);
     if (!status)
+        status = check_whole(old, error);
+    if (!status)
         status = check_room(old, error);
     if (!status)
         status = ms_catalogue_create_beside(target, &old->header.origin, &new, &beside, error);
@@ -139,6 +151,36 @@ minisim_status ms_catalogue_compact(const char *path, ms_stop_fn *stop, void *us
 }
 
 /* ---- merge ---- */
+
+static void mark_hurt(void *user, const char *what, uint64_t first, uint64_t count) {
+    uint8_t *hurt = user;
+    (void)what;
+    for (uint64_t id = first; id < first + count; id++)
+        hurt[id / 8] |= (uint8_t)(1 << id % 8);
+}
+
+/* A bit for each id whose record is damaged, to be freed. */
+static minisim_status find_hurt(const struct ms_catalogue *c, uint8_t **hurt,
+                                minisim_error *error) {
+    minisim_error cause;
+    uint64_t size = ms_catalogue_ids(c) / 8 + 1;
+    *hurt = size <= SIZE_MAX / 2 ? calloc(1, (size_t)size) : NULL;
+    if (!*hurt)
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    minisim_status status = ms_catalogue_verify(c, mark_hurt, *hurt, &cause);
+    return !status || status == MINISIM_BAD_CATALOGUE ? MINISIM_OK
+                                                      : ms_fail(error, status, "%s", cause.text);
+}
+
+/* Whether a record is to be taken over; damaged ones are counted. */
+static bool is_taken(const struct ms_catalogue *c, uint64_t id, const uint8_t *hurt,
+                     struct ms_merged *merged) {
+    if (ms_catalogue_is_removed(c, id))
+        return false;
+    bool whole = !(hurt[id / 8] >> id % 8 & 1);
+    merged->hurt += !whole;
+    return whole;
+}
 
 static bool is_newer(const struct ms_record *a, const struct ms_record *b) {
     return a->seconds > b->seconds || (a->seconds == b->seconds && a->nanoseconds > b->nanoseconds);
@@ -207,14 +249,17 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
                                   minisim_error *error) {
     struct ms_known known = {.count = 0};
     struct carried *carried = NULL;
+    uint8_t *hurt = NULL;
     minisim_status status = ms_check_reading(&c->header.origin, &other->header.origin, error);
     if (status)
         return MINISIM_BAD_ARGUMENT;
     status = ms_known_open(&known, c, error);
+    if (!status)
+        status = find_hurt(other, &hurt, error);
     if (!status && !(carried = allocate(c)))
         status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
-        if (ms_catalogue_is_removed(other, id))
+        if (!is_taken(other, id, hurt, merged))
             continue;
         status = fetch(other, id, carried, error);
         if (!status)
@@ -223,6 +268,7 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
             status = told_to_stop(error);
     }
     release(carried);
+    free(hurt);
     ms_known_close(&known);
     return status ? status : merge_notes(c, other, error);
 }
@@ -251,11 +297,12 @@ static minisim_status foresee(const struct ms_known *known, size_t count,
                               struct ms_merged *merged, minisim_error *error) {
     char path[MS_PATH_MOST + 1];
     struct ms_record record, old;
-    minisim_status status = MINISIM_OK;
+    uint8_t *hurt;
+    minisim_status status = find_hurt(other, &hurt, error);
     for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
         size_t one;
         bool found;
-        if (ms_catalogue_is_removed(other, id))
+        if (!is_taken(other, id, hurt, merged))
             continue;
         status = ms_catalogue_records(other, id, 1, &record, &one, error);
         if (!status)
@@ -267,12 +314,13 @@ static minisim_status foresee(const struct ms_known *known, size_t count,
         if (!status && stop(user, id))
             status = told_to_stop(error);
     }
+    free(hurt);
     return status;
 }
 
 minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_t count,
-                                          ms_stop_fn *stop, void *user, struct ms_merged *merged,
-                                          minisim_error *error) {
+                                          bool into_new, ms_stop_fn *stop, void *user,
+                                          struct ms_merged *merged, minisim_error *error) {
     struct ms_known *known = calloc(count, sizeof *known);
     if (!known)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
@@ -280,7 +328,7 @@ minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_
     for (size_t i = 0; !status && i < count; i++) {
         if (i > 0 && ms_check_reading(&all[0]->header.origin, &all[i]->header.origin, error))
             status = MINISIM_BAD_ARGUMENT;
-        if (!status && i > 0)
+        if (!status && (i > 0 || into_new))
             status = foresee(known, i, all[i], stop, user, merged, error);
         if (!status)
             status = ms_known_open(&known[i], all[i], error);

@@ -135,8 +135,9 @@ bool ms_decode_commit(const uint8_t bytes[MS_PAGE], const uint8_t uuid[16],
                                  .notes = ms_load_u64(bytes + SLOT_NOTES)};
     /* A segment has a page at least, so counts are bounded by the file's size. */
     return memcmp(bytes, "MSCS", 4) == 0 && has_crc(bytes, MS_PAGE, SLOT_CRC) &&
-           memcmp(bytes + SLOT_UUID, uuid, 16) == 0 && commit->end >= MS_SEGMENTS_BEGIN &&
-           commit->end <= INT64_MAX && commit->end % MS_PAGE == 0 &&
+           memcmp(bytes + SLOT_UUID, uuid, 16) == 0 && commit->generation <= INT64_MAX &&
+           commit->end >= MS_SEGMENTS_BEGIN && commit->end <= INT64_MAX &&
+           commit->end % MS_PAGE == 0 &&
            commit->segments <= (commit->end - MS_SEGMENTS_BEGIN) / MS_PAGE &&
            commit->ids <= commit->segments * MS_SEGMENT_MOST && commit->removed <= commit->ids &&
            is_offset(commit, commit->table) && is_offset(commit, commit->notes);

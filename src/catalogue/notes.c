@@ -68,12 +68,12 @@ bool ms_are_notes(const uint8_t *bytes, size_t size) {
 /* The committed column, to be freed; NULL: there is none. */
 static minisim_status read_committed(const struct ms_catalogue *c, uint8_t **bytes, size_t *size,
                                      minisim_error *error) {
-    const struct ms_part *part = c->parts, *end = part + c->commit.segments;
     struct ms_segment segment;
     *bytes = NULL;
     *size = 0;
     if (!c->commit.notes)
         return MINISIM_OK;
+    const struct ms_part *part = c->parts, *end = part + c->commit.segments;
     while (part < end && part->offset != c->commit.notes)
         part++;
     if (part == end)
@@ -93,7 +93,8 @@ static minisim_status read_committed(const struct ms_catalogue *c, uint8_t **byt
     return damaged(error);
 }
 
-/* The column that counts: a writer's that waits, or else the committed one; *own is to be freed. */
+/* The column that counts, never NULL: a writer's that waits, or else the committed one; *own is to
+ * be freed. */
 static minisim_status read_notes(const struct ms_catalogue *c, const uint8_t **bytes, size_t *size,
                                  uint8_t **own, minisim_error *error) {
     const struct ms_bytes *waiting = &c->columns[MS_NOTES];
@@ -103,7 +104,7 @@ static minisim_status read_notes(const struct ms_catalogue *c, const uint8_t **b
     if (*size > 0)
         return MINISIM_OK;
     minisim_status status = read_committed(c, own, size, error);
-    *bytes = *own;
+    *bytes = *own ? *own : (const uint8_t *)"";
     return status;
 }
 

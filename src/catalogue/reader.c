@@ -158,14 +158,15 @@ static bool take_table(struct ms_catalogue *c, const struct ms_commit *commit) {
     return good;
 }
 
-/* The list of all segments of a commit, which then is the catalogue's. */
-static minisim_status list_segments(struct ms_catalogue *c, const struct ms_commit *commit,
-                                    minisim_error *error) {
+/* The list of all segments of a commit, which then is the catalogue's: of the newest TABLE and what
+ * follows it, or of all headers. */
+static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *commit, bool table,
+                                minisim_error *error) {
     c->commit = *commit;
     c->commit.segments = 0;
-    bool table = take_table(c, commit);
-    minisim_status status =
-        follow_segments(c, table ? commit->table : MS_SEGMENTS_BEGIN, commit, error);
+    c->since_table = 0;
+    uint64_t begin = table && take_table(c, commit) ? commit->table : MS_SEGMENTS_BEGIN;
+    minisim_status status = follow_segments(c, begin, commit, error);
     if (status)
         return status;
     const struct ms_part *last = c->commit.segments ? &c->parts[c->commit.segments - 1] : NULL;
@@ -173,6 +174,16 @@ static minisim_status list_segments(struct ms_catalogue *c, const struct ms_comm
         commit->ids != (last ? last->first + last->count : 0))
         return damaged(error, "the list of segments, which ends", commit->end);
     return MINISIM_OK;
+}
+
+/* A TABLE may read well and yet say something else than the commit. */
+static minisim_status list_segments(struct ms_catalogue *c, const struct ms_commit *commit,
+                                    minisim_error *error) {
+    minisim_error cause;
+    minisim_status status = list_from(c, commit, true, &cause);
+    if (status == MINISIM_BAD_CATALOGUE)
+        return list_from(c, commit, false, error);
+    return status ? ms_fail(error, status, "%s", cause.text) : MINISIM_OK;
 }
 
 bool ms_mark_removed(struct ms_catalogue *c, uint64_t id) {
@@ -474,6 +485,15 @@ minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, s
             rows->scales[i] = ms_load_f32((const uint8_t *)&rows->scales[i]);
     }
     return status;
+}
+
+struct ms_record ms_record_of(const float *vector, size_t n) {
+    struct ms_record record = {.flags = MS_RECORD_NO_FILE};
+    struct ms_sha256 hash;
+    ms_sha256_start(&hash);
+    ms_sha256_add_floats(&hash, vector, n);
+    ms_sha256_digest(&hash, record.content);
+    return record;
 }
 
 uint64_t ms_path_key(const char *path) {

@@ -152,7 +152,8 @@ struct verification {
 
 static void tell(struct verification *v, const char *what, uint64_t first, uint64_t count) {
     v->whole = false;
-    v->say(v->user, what, first, count);
+    if (v->say)
+        v->say(v->user, what, first, count);
 }
 
 /* Records point to their own segment, and names have their keys. */

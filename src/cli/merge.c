@@ -24,7 +24,8 @@ const struct ms_verb ms_verb_compact = {
     "CATALOGUE",
     "write a catalogue anew without what was removed",
     "Writes a catalogue anew, beside the old one, without the room of what was removed or\n"
-    "changed, and puts it in its place when it is whole. Ids begin at 0 again.\n"
+    "changed, and puts it in its place when it is whole. Ids begin at 0 again. One that is\n"
+    "damaged stays as it is: merge takes what is whole over into a new one.\n"
     "\n"
     "  minisim compact shop.msc",
     {compact_options},
@@ -37,7 +38,7 @@ const struct ms_verb ms_verb_merge = {
     "Adds what other catalogues hold to the first, which is made if it is not there. All\n"
     "must be of the same weights and type. What both have is added once; of a picture that\n"
     "changed in between, the newer counts. So a large collection can be indexed in parts,\n"
-    "on several machines.\n"
+    "on several machines. What is damaged is left out, and said.\n"
     "\n"
     "  minisim merge all.msc part1.msc part2.msc",
     {merge_options},
@@ -108,6 +109,12 @@ static void report(const char *path, const struct settings *s, const struct ms_m
     printf(": %s%s added, %s replaced, %s there already, %s older\n", s->dry_run ? "would be " : "",
            ms_count_text(merged->added, text[0]), ms_count_text(merged->replaced, text[1]),
            ms_count_text(merged->same, text[2]), ms_count_text(merged->older, text[3]));
+    if (merged->hurt > 0) {
+        ms_complain(path,
+                    "%s records of the others are damaged: left out; `minisim verify` names them",
+                    ms_count_text(merged->hurt, text[0]));
+        ms_note(MS_EXIT_WEIGHTS);
+    }
 }
 
 static void merge(char **paths, size_t count, const struct settings *s) {
@@ -146,10 +153,9 @@ static void foresee(char **paths, size_t count, const struct settings *s) {
     for (size_t i = is_new; good && i < count; i++)
         if ((good = ms_open_catalogue(paths[i], &all[opened])))
             opened++;
-    if (good && is_new)
-        merged.added = ms_catalogue_count(all[0]);
     minisim_status status =
-        good ? ms_catalogue_foresee_merge(all, opened, stop, NULL, &merged, &error) : MINISIM_OK;
+        good ? ms_catalogue_foresee_merge(all, opened, is_new, stop, NULL, &merged, &error)
+             : MINISIM_OK;
     ms_progress_hide();
     if (status)
         fail(paths[0], status == MINISIM_BAD_ARGUMENT ? MINISIM_BAD_CATALOGUE : status, &error);

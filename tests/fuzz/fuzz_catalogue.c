@@ -60,7 +60,7 @@ static bool search(const struct ms_catalogue *c, minisim_metric metric) {
     const struct ms_origin *origin = ms_catalogue_origin(c);
     const struct ms_kernels *kernels = ms_kernels_choose(NULL);
     struct ms_stored query = {.count = 0};
-    struct ms_hit hits[HITS];
+    minisim_hit hits[HITS];
     struct ms_top top = {.most = HITS, .hits = hits};
     minisim_error error;
     bool good = false;
@@ -195,9 +195,9 @@ static size_t agree(uint8_t *data, size_t size, size_t max_size) {
         removed += segment.removed;
         at += segment.size;
     }
-    struct ms_commit commit = {generation, at, generation, ids, removed, 0};
     uint8_t *slot = data + MS_PAGE * (1 + generation % 2);
-    commit.table = ms_load_u64(slot + 48);
+    struct ms_commit commit = {
+        generation, at, generation, ids, removed, ms_load_u64(slot + 48), ms_load_u64(slot + 72)};
     ms_encode_commit(&commit, data + 40, slot);
     return size;
 }

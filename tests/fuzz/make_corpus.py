@@ -69,9 +69,12 @@ def jpegs():
     yield "d-one-scan.jpg", progressive + dc + sos(((1, 0),), 0, 0) + b"\0" * 16 + EOI
     yield "d-only-ac.jpg", progressive + dc + ac + sos(((1, 0),), 1, 63) + b"\0" * 16 + EOI
     ends = dht(0x10, ONE_CODE, [0])
-    yield "e-scans.jpg", (START + frame(0xC2, 4096, 4096) + dc + ends
-                          + sos(((1, 0),), 0, 0) + b"\0" + sos(((1, 0),), 1, 63) * 150 + EOI)
+    yield "e-scans.jpg", (START + frame(0xC2, 256, 256) + dc + ends
+                          + sos(((1, 0),), 0, 0) + b"\0" * 128 + sos(((1, 0),), 1, 63) * 150 + EOI)
     yield "x-cut-scan.jpg", (START + frame(0xC0, 640, 640) + dc + ac + sos() + b"\0" * 40 + EOI)
+    yield "x-promises.jpg", START + frame(0xC0, 14000, 14000) + dc + ac + sos() + b"\0" * 40 + EOI
+    yield "x-promises-progressive.jpg", (START + frame(0xC2, 14000, 14000) + dc + ac + sos(((1, 0),), 0, 0)
+                                         + b"\0" * 40 + EOI)
     yield "x-no-restarts.jpg", (START + frame(0xC0, 64, 64) + dc + ac + segment(0xDD, b"\0\1") + sos()
                                 + b"\0" * 40 + EOI)
 
@@ -168,8 +171,6 @@ def broken():
                                    + segment(0xF0, b"") + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
     yield "y-long-segment.jpg", (START + frame(0xC2, 8, 8) + tables + sos(((1, 0),), 0, 0) + b"\x7f"
                                  + segment(0xFE, b"\xff\xda\0\2" * 40) + sos(((1, 0),), 1, 63) + b"\x7f" + EOI)
-    yield "y-many-visits.jpg", (START + frame(0xC2, 12000, 12000) + tables + sos(((1, 0),), 0, 0) + b"\0"
-                                + sos(((1, 0),), 1, 63) * 20 + EOI)
     two, palette = zlib.compress(b"\0\7"), chunk(b"PLTE", b"\1\2\3")
     start, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
     header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
@@ -357,8 +358,9 @@ def with_crc(content, field):
 UUID = bytes(range(16))
 
 
-def slot(generation, end=12288, segments=0, ids=0, gone=0, table=0):
-    return with_crc(up_to(b"MSCS" + struct.pack("<I6Q", 0, generation, end, segments, ids, gone, table) + UUID, 4096), 4)
+def slot(generation, end=12288, segments=0, ids=0, gone=0, table=0, notes=0):
+    counts = struct.pack("<I6Q", 0, generation, end, segments, ids, gone, table)
+    return with_crc(up_to(b"MSCS" + counts + UUID + struct.pack("<Q", notes), 4096), 4)
 
 
 def record(name, label, text):
@@ -392,18 +394,20 @@ def piece(generation, first, count, gone, columns):
     return up_to(with_crc(head, 4) + rest, 4096)
 
 
-def msc(kind, parts, tables=()):
-    """(header, two slots, segments); parts: how many records each, and which ids are gone."""
+def msc(kind, parts, tables=(), notes=b""):
+    """(header, two slots, segments); parts: how many records each, and which ids are gone; the last has the notes."""
     header = (b"\x89MSC\r\n\x1a\n" + struct.pack("<7I", 1, 0, 0, 0, 0, 3, kind) + b"\0" * 4 + UUID + b"ab" * 32
               + b"made-by: hand\n")
     slots, segments, ids, removed, table, entries = [slot(0), b"\0" * 4096], b"", 0, 0, 0, b""
     for number, (count, gone) in enumerate(parts):
         at, has = 12288 + len(segments), number in tables
-        segments += piece(number + 1, ids, count, gone,
-                          columns_of(kind, ids, count, gone, entries if has else b""))
+        columns = columns_of(kind, ids, count, gone, entries if has else b"")
+        noted = notes if number + 1 == len(parts) else b""
+        segments += piece(number + 1, ids, count, gone, columns + [noted])
         entries += struct.pack("<QQII", at, ids, count, len(gone))
         ids, removed, table = ids + count, removed + len(gone), at if has else table
-        slots[(number + 1) % 2] = slot(number + 1, 12288 + len(segments), number + 1, ids, removed, table)
+        slots[(number + 1) % 2] = slot(number + 1, 12288 + len(segments), number + 1, ids, removed, table,
+                                      at if noted else 0)
     return with_crc(up_to(header, 4096), 12), slots, segments
 
 
@@ -415,6 +419,9 @@ def catalogues():
     yield "f16", whole(two)
     yield "i8", whole(msc(2, ((5, (0,)),)))
     yield "table", whole(msc(2, ((2, ()), (0, (1,)), (1, ())), (2,)))
+    entries = ((b"not-duplicates", b"/p/0.jpg\0/p/2.jpg\0"), (b"threshold-cosine", b"0.25"))
+    notes = b"".join(struct.pack("<II", len(key), len(value)) + key + value for key, value in entries)
+    yield "notes", whole(msc(0, ((3, ()), (0, (1,))), notes=notes))
     yield "empty", whole(msc(0, ()))
     for number in (0, 1):  # the other one and, where the newer is gone, the segment behind it
         slots = list(two[1])
