@@ -45,7 +45,7 @@ MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
 OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) src/picture/jpeg_write.c \
-            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c)
+            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c sketch.c)
 LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
                               src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))

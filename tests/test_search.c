@@ -163,7 +163,7 @@ static void nearest(void **state) {
         assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
         for (size_t m = 0; m < 3; m++) {
             bool dot = metrics[m] == MINISIM_DOT;
-            struct ms_hit hits[NEAREST + 1];
+            minisim_hit hits[NEAREST + 1];
             check_metric(c, &queries, metrics[m], dot ? -INFINITY : INFINITY);
             /* Limits that are exactly the distance of some, which are near then. */
             for (size_t q = 0; q < QUERIES; q++) {

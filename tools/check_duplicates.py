@@ -157,6 +157,22 @@ def check_dot(tap, folder, random):
               f"dot products: {len(wanted)} groups, the smallest product of each")
 
 
+def check_sketches(tap, folder, random):
+    """Many rows, whose sketches meet first by cosine, and never by euclidean distance: of rows of length 1 the groups
+    are the same, where no distance is near the limit."""
+    few = random.normal(size=(40, 256))
+    rows, others = (random.normal(size=(8500, 40)) @ few for _ in range(2))
+    for near, far in (rows[:8496:9], rows[4:8500:9]), (others[:8496:9], rows[:8496:9]):
+        near[:] = far + .3 * random.normal(size=near.shape)
+    rows, others = ((x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32) for x in (rows, others))
+    one, two = index(folder, "many.msc", rows, "i8"), index(folder, "others.msc", others, "i8")
+    for words, count in ([one], 944), ([one, "--against", two], 944):
+        near, same = (groups_of(run("duplicates", *words, "--json", "--metric", metric, "--max-distance", limit))
+                      for metric, limit in (("cosine", ".08"), ("euclidean", ".4")))
+        tap.check(near == same and len(near) >= count, f"8500 rows, {len(words)} words: {len(near)} groups, with "
+                                                       "sketches and without")
+
+
 def main():
     tap = Tap()
     random = np.random.default_rng(3)
@@ -165,6 +181,7 @@ def main():
         check_ties(tap, folder, random)
         check_against(tap, folder, random)
         check_dot(tap, folder, random)
+        check_sketches(tap, folder, random)
     tap.finish()
 
 

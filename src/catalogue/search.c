@@ -8,8 +8,8 @@
  * process that maps a file pays for each page when it first touches it, more than copying the page
  * takes, and must survive that somebody cuts the file. Zen 5 (a virtual machine), 262,144 vectors
  * of 1280 i8 in the page cache, a query on one thread: pread 15 ms, pread and products 19, mapped
- * 132 (with MAP_POPULATE 133), and 14 once each page was touched. A process would have to make some
- * thirty passes before mapping paid. See tests/bench_search.c for the speed as it is.
+ * 132 (with MAP_POPULATE 133), and 14 once each page was touched. A process would have to make more
+ * than twenty passes before mapping paid. See tests/bench_search.c for the speed as it is.
  */
 #include "catalogue/search.h"
 
