@@ -44,8 +44,10 @@ has_flag  = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/nul
 MACHINE  := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # What the program alone uses: the library prints nothing and reads no environment.
-OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c)
-LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c))
+OUTPUTS  := $(addprefix src/base/,folder.c json.c npy.c output.c text.c) src/picture/jpeg_write.c \
+            $(addprefix src/catalogue/,all_pairs.c compact.c distinct.c known.c linkage.c)
+LIBRARY  := $(sort $(wildcard src/base/*.c src/picture/*.c src/kernels/*.c src/net/*.c src/vectors/*.c \
+                              src/catalogue/*.c))
 LIBRARY  := $(filter-out $(OUTPUTS),$(LIBRARY))
 ifeq ($(filter x86_64%,$(MACHINE)),)
 LIBRARY  := $(filter-out src/kernels/%avx2.c src/kernels/%avx512.c src/kernels/%vnni.c,$(LIBRARY))
@@ -60,13 +62,13 @@ endif
 ifneq ($(filter s390x%,$(MACHINE)),)
 FLAGS    += -fexcess-precision=fast
 endif
-PROGRAM  := $(sort $(wildcard src/cli/*.c src/export/*.c src/pairs/*.c src/report/*.c src/catalogue/*.c)) $(OUTPUTS)
+PROGRAM  := $(sort $(wildcard src/cli/*.c src/exchange/*.c src/pairs/*.c src/report/*.c)) $(OUTPUTS)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 # Programs that the checks of tools/ and tests/ drive.
 TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_nosimd \
             $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
-            $(BUILD)/peak_memory $(BUILD)/look_tool
+            $(BUILD)/peak_memory $(BUILD)/look_tool $(BUILD)/search_tool
 
 .PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
@@ -118,6 +120,7 @@ $(BUILD)/src/kernels/reference.o: FLAGS += -O3
 # 16 wants a second flag).
 ZERO       := -ftrivial-auto-var-init=zero
 ZERO_CLANG := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+$(BUILD)/src/picture/jpeg_write.o: FLAGS += -fwrapv
 $(BUILD)/src/picture/stb.o $(BUILD)/nosimd/stb.o: FLAGS += -fwrapv \
     $(or $(call has_flag,$(ZERO)),$(call has_flag,$(ZERO) $(ZERO_CLANG)))
 # The program waits for the library, not for itself: it may as well be small.
@@ -128,7 +131,7 @@ $(call objects,src/pairs/align.c src/pairs/plane.c): FLAGS += -O2 -ftree-vectori
 ONCE     := $(addprefix src/net/,batch.c classify.c context.c layers.c model.c plan.c watch.c \
                                  weights_header.c weights_network.c) \
             $(addprefix src/picture/,bmp.c jpeg.c png.c pnm.c prepare.c scan.c) src/vectors/distance.c \
-            $(addprefix src/base/,arena.c error.c file.c)
+            $(addprefix src/base/,arena.c error.c file.c) $(wildcard src/catalogue/*.c)
 $(call objects,$(ONCE)): FLAGS += $(if $(SANITIZE),,-Os)
 ifneq ($(EMBED_WEIGHTS),)
 $(BUILD)/src/cli/embedded.o: FLAGS += -DMINISIM_EMBEDDED_WEIGHTS='"$(WEIGHTS)"'
@@ -161,7 +164,7 @@ $(BUILD)/%.o: %.c
 # What belongs to the library is said here: so this file counts, too.
 $(BUILD)/libminisim.a: $(call objects,$(LIBRARY)) Makefile
 	@rm -f $@
-	$(CROSS)ar rcsD $@ $(filter %.o,$^)
+	$(CROSS)ar qcsD $@ $(filter %.o,$^)
 
 $(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
 	ln -sf $(<F) $(BUILD)/libminisim.so.$(MAJOR)
@@ -219,7 +222,8 @@ $(BUILD)/test_catalogue: LIBS += $(foreach f,pwrite64 fdatasync fsync ftruncate6
                                              link renameat2 rename,-Wl,--wrap=$(f))
 
 $(BUILD)/network_digest: $(BUILD)/tests/support.o
-$(BUILD)/look_tool: $(BUILD)/tests/look_tool.o $(call objects,$(wildcard src/pairs/*.c)) $(BUILD)/libminisim.a
+$(BUILD)/bench_search $(BUILD)/search_tool $(BUILD)/look_tool: $(BUILD)/%: $(BUILD)/tests/%.o \
+                 $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BUILD)/%: $(BUILD)/tests/%.o $(BUILD)/libminisim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
@@ -288,9 +292,6 @@ coverage:
 # Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)
 BENCH_VECTORS ?= 1000000
-$(BUILD)/bench_search: $(BUILD)/tests/bench_search.o $(call objects,$(filter-out src/cli/main.c,$(PROGRAM))) \
-                       $(BUILD)/libminisim.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -o $@ $^ $(LIBS)
 bench: $(BUILD)/minisim $(BUILD)/bench_pictures $(BUILD)/bench_search
 	@mkdir -p $(BUILD)/pictures && $(BUILD)/bench_pictures $(BUILD)/pictures
 	$(BUILD)/minisim bench --weights $(BENCH_WEIGHTS) $(BUILD)/pictures/*.jpg

@@ -306,6 +306,116 @@ minisim_status minisim_distance(minisim_metric metric, const float *a, const flo
  * as above, and untouched. Thread-safe. */
 minisim_status minisim_normalize(float *vector, size_t n);
 
+/* ---- catalogues ---- */
+
+/*
+ * A catalogue: vectors of one model, and the names of what they stand for, in one file (.msc,
+ * src/catalogue/FORMAT.md). Any number of processes read it, each what was committed when it opened
+ * it, while one writes. Records have ids 0, 1, 2, ... that are not given again (but `minisim
+ * compact` numbers them anew).
+ *
+ * A catalogue is used by one thread at a time; functions that take it as const may be called by
+ * several at once, while no other is. They end in: BAD_ARGUMENT; BAD_CATALOGUE, it is damaged,
+ * none, or of other vectors; REFUSED, the system does not let it be read or written; OUT_OF_MEMORY.
+ * *error (may be NULL) says why.
+ */
+typedef struct ms_catalogue minisim_catalogue;
+
+/* What a catalogue rounds its vectors to (src/catalogue/FORMAT.md, "Vectors"). */
+typedef enum minisim_vector_type {
+    MINISIM_F32 = 1,
+    MINISIM_F16 = 2, /* no value beyond 65,504 */
+    MINISIM_I8 = 3   /* with a scale for each vector */
+} minisim_vector_type;
+
+typedef struct minisim_catalogue_options {
+    size_t size;
+    int writes; /* 1: to add and remove as well */
+    minisim_context
+        *context;     /* vectors are embeddings of this context; it is needed to open alone */
+    size_t dimension; /* without a context: vectors of another model, of so many values, up to
+                         65,536 */
+    minisim_vector_type type; /* 0: any; of a new catalogue, MINISIM_F16 */
+} minisim_catalogue_options;
+
+/*
+ * Opens a catalogue; *catalogue is the caller's, to be closed, and NULL on failure. BAD_CATALOGUE
+ * where its vectors are others than the options say: of other weights, preprocessing, dimension or
+ * type, or, to write, of pictures read in another way (orientation, background). Without context
+ * and dimension it may hold any. To write: REFUSED at once where another process writes; what does
+ * not exist is made, if context or dimension say what it is for.
+ */
+minisim_status minisim_catalogue_open(const char *path, const minisim_catalogue_options *options,
+                                      minisim_catalogue **catalogue, minisim_error *error);
+
+/* Gives up what is not committed; NULL is allowed. */
+void minisim_catalogue_close(minisim_catalogue *catalogue);
+
+typedef struct minisim_catalogue_info {
+    size_t size;      /* set by the caller */
+    size_t dimension; /* values of a vector */
+    minisim_vector_type type;
+    char embedding_id[65]; /* minisim_context_embedding_id; "": vectors of another model */
+    uint64_t ids;          /* ids are below this */
+    uint64_t records;      /* that are there: ids but the removed ones */
+} minisim_catalogue_info;
+
+minisim_status minisim_catalogue_describe(const minisim_catalogue *catalogue,
+                                          minisim_catalogue_info *info);
+
+enum { MINISIM_NAME_SIZE = 4097 }; /* of names and labels, with the NUL */
+
+/* The record of an id: its name, its label ("": none), its vector [dimension] as it is stored. Each
+ * may be NULL. BAD_ARGUMENT: there is no such record, or no longer. */
+minisim_status minisim_catalogue_record(const minisim_catalogue *catalogue, uint64_t id,
+                                        char name[MINISIM_NAME_SIZE], char label[MINISIM_NAME_SIZE],
+                                        float *vector, minisim_error *error);
+
+/*
+ * Adds a record: its name (1 to 4,096 bytes, such as a path; unique if the caller sees to it), its
+ * label (NULL: none) and its vector [dimension] of finite values. *id (may be NULL) becomes its id.
+ * What a file was when it was embedded, `minisim index` alone records: to it, this is no file.
+ */
+minisim_status minisim_catalogue_add(minisim_catalogue *catalogue, const char *name,
+                                     const char *label, const float *vector, uint64_t *id,
+                                     minisim_error *error);
+
+/* Removes a record; nothing if it is removed already. */
+minisim_status minisim_catalogue_remove(minisim_catalogue *catalogue, uint64_t id,
+                                        minisim_error *error);
+
+/*
+ * Makes what was added and removed last, whatever happens to the machine; nothing where none waits.
+ * Adding does it, too, where 1,024 records wait. Once it failed, the catalogue can only be closed.
+ */
+minisim_status minisim_catalogue_commit(minisim_catalogue *catalogue, minisim_error *error);
+
+typedef struct minisim_hit {
+    double distance; /* of MINISIM_DOT, the product */
+    uint64_t id;
+} minisim_hit;
+
+typedef struct minisim_search_options {
+    size_t size;
+    minisim_metric metric; /* 0: MINISIM_COSINE */
+    int limit_set;         /* 1: hits are no farther than `limit`; MINISIM_DOT: no smaller */
+    double limit;
+    const uint8_t *among; /* ids that may be found: bit id % 8 of byte id / 8; NULL: all */
+    uint32_t threads;     /* that search, the caller's included: 0 (1) to 64 */
+} minisim_search_options;
+
+/*
+ * The k records nearest to each query: queries [count][dimension], finite values; hits [count][k],
+ * the nearest first, of equal ones the lower id; found [count], how many there are. Every record
+ * that is there is compared, a writer's own included, with the query rounded to the catalogue's
+ * type. A pair without a distance (as minisim_distance has it) is no hit. The answer is the same on
+ * every machine, with any number of threads. After a failure, hits and found mean nothing.
+ */
+minisim_status minisim_catalogue_search(const minisim_catalogue *catalogue, const float *queries,
+                                        size_t count, size_t k,
+                                        const minisim_search_options *options, minisim_hit *hits,
+                                        size_t *found, minisim_error *error);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

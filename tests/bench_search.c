@@ -93,7 +93,7 @@ static double time_read(const char *path, uint64_t bytes) {
 
 static double time_search(const struct ms_catalogue *c, struct ms_stored *queries, size_t count,
                           size_t threads) {
-    struct ms_hit hits[QUERIES][NEAREST];
+    minisim_hit hits[QUERIES][NEAREST];
     struct ms_top tops[QUERIES];
     struct ms_search search = {.kernels = ms_kernels_choose(NULL),
                                .metric = MINISIM_COSINE,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is promised of the build: tests/build.sh BUILD. The header serves C++, the library shows only public symbols
-# and needs nothing of a program's, README's example builds and runs against an installed tree, which may be moved,
-# and stb's SIMD changes no pixel.
+# and needs nothing of a program's, README's example and one with a catalogue build and run against an installed tree,
+# which may be moved, and stb's SIMD changes no pixel.
 BUILD=$1
 number=0
 folder=$(mktemp -d)
@@ -27,12 +27,15 @@ only_public_symbols() {
         grep -v '^MINISIM_' | grep -v '^minisim_' && return 1
     nm -D --defined-only "$BUILD/libminisim.so" | grep -q ' minisim_embed_file'
 }
-# It prints nothing, reads no environment, touches no file but those that it reads.
+# It prints nothing, reads no environment, touches no file but those that it reads, and catalogues.
 library_keeps_quiet() {
     nm -D --undefined-only "$BUILD/libminisim.so" | sed 's/.* //; s/@.*//' >"$folder/imports"
     [ -s "$folder/imports" ] || return 1
-    ! grep -Ex '(secure_)?getenv|std(out|err)|_*f?(printf|puts|putc|write)(_chk)?|putchar|perror|exit|abort|setlocale|rename|unlink|mkostemp(64)?|realpath' \
-        "$folder/imports"
+    ! grep -Ex '(secure_)?getenv|std(out|err)|_*f?(printf|puts|putc|write)(_chk)?|putchar|perror|exit|abort|setlocale|mkostemp(64)?|realpath' \
+        "$folder/imports" &&
+        ! nm -u "$BUILD"/src/*/*.o | awk -v 'keep=/src/(base/file|picture/.*|net/.*|kernels/.*|vectors/.*)[.]o:$' \
+            '/:$/ { look = $0 ~ keep } look { print $2 }' |
+        sed 's/@.*//' | grep -Ex '(rename|unlink)(at)?2?|link|pwrite(64)?|write|f(data)?sync|ftruncate(64)?'
 }
 # The build knows nothing of this prefix; the installed tree is then moved, too.
 install_elsewhere() {
@@ -86,6 +89,26 @@ example() {
         "$folder/pictures/ball-red.ppm" nowhere.jpg 2>&1 | grep '^nowhere.jpg: ' &&
         LD_LIBRARY_PATH="$folder/prefix/lib" "$folder/example" 2>&1 | grep '^usage: '
 }
+# The same in C and in C++: a picture is new once; among pictures prepared in another way it has no place.
+catalogue_example() {
+    export PKG_CONFIG_PATH="$folder/prefix/lib/pkgconfig" LD_LIBRARY_PATH="$folder/prefix/lib"
+    ${CC:-cc} $SANITIZE -std=c99 -Wall -Wextra -Wpedantic -o "$folder/in-c" tests/example_catalogue.c \
+        $(pkg-config --cflags --libs minisim) &&
+        ${CXX:-c++} $SANITIZE -std=c++11 -Wall -Wno-missing-field-initializers -o "$folder/in-c++" -x c++ \
+            tests/example_catalogue.c $(pkg-config --cflags --libs minisim) || return 1
+    red=$folder/pictures/ball-red.ppm tree=$folder/pictures/tree-red.ppm
+    for language in c c++; do
+        set -- "$folder/in-$language" weights/minisim-default.msw "$folder/$language.msc"
+        "$@" "$red" "$red" "$tree" >"$folder/said" && "$@" "$tree" >>"$folder/said" || return 1
+        printf '%s\n' "$red: new" "$red: 0.0000 from $red" "$tree: new" "$tree: 0.0000 from $tree" |
+            cmp - "$folder/said" || return 1
+        "$BUILD/minisim" verify "$folder/$language.msc" && "$BUILD/minisim" search -k 1 --json \
+            "$folder/$language.msc" "$tree" | grep -F "$tree\"},\"id\":1," || return 1
+    done
+    "$BUILD/minisim" index --geometry pad "$folder/pad.msc" "$red" || return 1
+    "$folder/in-c" weights/minisim-default.msw "$folder/pad.msc" "$red" 2>&1 |
+        grep "^$folder/pad.msc: the catalogue was made with \"geometry: pad 000000\", this is \"geometry: squash\""
+}
 same_without_simd() {
     mkdir -p "$folder/simd" && "$BUILD/draw" "$folder/simd" || return 1
     set -- "$folder"/simd/*.ppm tests/pictures/*
@@ -115,6 +138,7 @@ check 'only public symbols are visible' only_public_symbols
 check 'the library prints nothing and reads no environment' library_keeps_quiet
 check 'installs under any prefix without building again' install_elsewhere
 check 'the example in README.md builds against the installed library and runs' example
+check 'a catalogue is kept by the installed library, in C and in C++' catalogue_example
 check 'make uninstall leaves nothing' uninstall
 check 'make clean heeds BUILD' clean_heeds_build
 check 'the build knows its commit' knows_its_commit

@@ -204,6 +204,9 @@ labelled() {
     grep -q "p/1.ppm: it stands twice" "$err"
     echo p/1.ppm >list
     expect 1 "$minisim" index --labels list c.msc p
+    # A list that cannot be read to its end: nothing is done.
+    expect 1 "$minisim" index --labels p new.msc p
+    [ ! -e new.msc ]
     expect 2 "$minisim" index --labels list --label-by folder c.msc p
     expect 2 "$minisim" index --labels - --files-from - c.msc
     # Rows of another model, by their ids; NULs end lines.

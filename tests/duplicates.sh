@@ -271,6 +271,65 @@ checked() {
     grep -q '"duplicate":false,"nearest":null}' "$out"
 }
 
+calibrated() {
+    collection
+    for i in 1 2 3 4 5 6 7 8; do picture p/$i.ppm $i; done
+    expect 0 "$minisim" index c.msc p
+    cp -p c.msc old.msc
+    expect 0 "$minisim" calibrate --dry-run c.msc
+    cmp c.msc old.msc
+    # 14 records, one of them the same file as another: 13 * 12 / 2 pairs.
+    head -n 1 "$out" | grep -qx '# 14 of 14 records: copies of 14, 78 pairs of 13 that are no copies of each other'
+    [ "$(grep -c '^  [a-zA-Z].* 100.0$' "$out")" -ge 1 ]
+    expect 0 "$minisim" duplicates c.msc
+    head -n 1 "$out" | grep -q '(weights), complete linkage'
+    expect 0 "$minisim" calibrate --json --threads 1 c.msc
+    cp "$out" one
+    expect 0 "$minisim" calibrate --json --threads 3 c.msc
+    cmp one "$out"
+    grep -q '^{"schema":1,"catalogue":{"text":"c.msc"},"metric":"cosine","records":14,"sampled":14,"left_out":1,' one
+    grep -q '"copied":14,"noted":true,"recommended":{"cosine":' one
+    [ "$(grep -o '"crop_90":{"found":' one | wc -l)" = 7 ]
+    # What is noted counts where no threshold is said.
+    threshold=$(sed 's/.*"recommended":{"cosine":\([^,]*\),.*/\1/' one)
+    expect 0 "$minisim" duplicates c.msc
+    head -n 1 "$out" | grep -qF "cosine distance at most $threshold (catalogue), complete linkage"
+    expect 11 "$minisim" check c.msc p/b/2.ppm
+    expect 0 "$minisim" duplicates c.msc --max-distance 0
+    head -n 1 "$out" | grep -q '(option), complete linkage'
+    for metric in euclidean dot; do
+        expect 0 "$minisim" calibrate --metric $metric --sample 3 c.msc
+        expect 0 "$minisim" duplicates --metric $metric c.msc
+        head -n 1 "$out" | grep -q '(catalogue), complete linkage'
+    done
+    grep -q 'dot product at least' "$out"
+    expect 0 "$minisim" verify c.msc
+}
+
+calibrated_badly() {
+    picture 1.ppm 1 && picture 2.ppm 2 && cp 1.ppm same.ppm && picture 3.ppm 3
+    expect 0 "$minisim" index one.msc 1.ppm same.ppm
+    expect 1 "$minisim" calibrate one.msc
+    grep -q 'too few different pictures' "$err"
+    expect 0 "$minisim" index c.msc [123].ppm
+    touch -d 2020-01-01 2.ppm
+    expect 1 "$minisim" calibrate --json c.msc
+    grep -q '1 of the pictures drawn changed or are gone' "$err"
+    grep -q '"sampled":2,"left_out":0,"looked_at":1,"pairs":1,"copied":2,"noted":true' "$out"
+    chmod 444 c.msc && chmod 777 .
+    expect 4 $as_nobody "$minisim" calibrate --json c.msc
+    grep -q '"noted":false' "$out"
+    expect 3 "$minisim" calibrate c.msc --geometry pad
+    expect 3 "$minisim" calibrate none.msc
+    expect 2 "$minisim" calibrate
+    expect 2 "$minisim" calibrate c.msc c.msc
+    expect 2 "$minisim" calibrate c.msc --sample 0
+    expect 2 "$minisim" calibrate c.msc --sample 1001
+    expect 2 "$minisim" calibrate c.msc --metric manhattan
+    expect 2 "$minisim" calibrate c.msc --roi 0,0,4,4
+    expect 2 "$minisim" calibrate c.msc --preprocessed
+}
+
 check 'groups, and which picture is kept' groups
 check 'a catalogue in the cache folder, or none' cached
 check 'names of what need not be kept' removable
@@ -279,4 +338,6 @@ check 'pairs that are no duplicates' judged
 check 'how close is close; wrong usage' limits
 check 'an interrupt, and too many pairs' interrupted
 check 'check: new or a duplicate' checked
+check 'calibrate: a threshold of its own' calibrated
+check 'calibrate: what stands in the way' calibrated_badly
 finish

@@ -1,21 +1,28 @@
 /*
  * A library for LD_PRELOAD that makes chosen calls of a program fail; tools/check_failures.py
- * drives it by one variable, MINISIM_FAIL=KIND,FIRST,RESULT,FOREVER,FD: KIND     which calls:
- * "memory", "thread", or a kind of system call below FIRST    the number, from 1, of the first one
- * that fails; 0: none, they are only counted RESULT   the errno it fails with; "short": it reads or
- * writes half; "end": it reads nothing FOREVER  1: all from FIRST on fail; 0: that one alone FD an
- * open file for `struct report`, which is kept up to date Allocations and threads are caught by
- * name; libc, which lets malloc be replaced, calls it for itself by that name, too. System calls
- * are caught in the kernel, which sends SIGSYS for each (seccomp), wherever in libc they come from;
- * only those made here pass. Linux on x86-64.
+ * drives it by one variable, MINISIM_FAIL=KIND,FIRST,RESULT,FOREVER,FD:
+ *
+ *     KIND     which calls: "memory", "thread", "child", "random", or a kind of system call below
+ *     FIRST    the number, from 1, of the first one that fails; 0: none, they are only counted
+ *     RESULT   the errno it fails with; "short": it reads or writes half; "end": it reads nothing
+ *     FOREVER  1: all from FIRST on fail; 0: that one alone
+ *     FD       an open file for `struct report`, which is kept up to date
+ *
+ * Allocations, threads, child processes and random numbers (which are always the same ones) are
+ * caught by name; libc, which lets malloc be replaced, calls it for itself by that name, too.
+ * System calls are caught in the kernel, which sends SIGSYS for each that comes from this process's
+ * libc (seccomp). Child processes, which inherit that, are not disturbed: they have their libc
+ * elsewhere. Linux on x86-64.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,7 +64,12 @@ static const struct kind {
              {"fcntl", {SYS_fcntl, -1}},
              {"poll", {SYS_poll, SYS_ppoll, -1}},
              {"access", {SYS_access, SYS_faccessat, -1}},
-             {"unlink", {SYS_unlink, SYS_unlinkat, -1}}};
+             {"unlink", {SYS_unlink, SYS_unlinkat, SYS_rmdir, -1}},
+             {"size", {SYS_fallocate, SYS_ftruncate, -1}},
+             {"hardlink", {SYS_link, SYS_linkat, -1}},
+             {"folder", {SYS_mkdir, SYS_mkdirat, SYS_getcwd, -1}},
+             {"pipe", {SYS_pipe, SYS_pipe2, -1}},
+             {"wait", {SYS_wait4, SYS_waitid, -1}}};
 
 static struct report nowhere, *report = &nowhere;
 static const char *kind = "";
@@ -74,7 +86,7 @@ static bool fails(void) {
     return failing;
 }
 
-/* ---- allocations and threads, by name ---- */
+/* ---- allocations, threads, child processes and random numbers, by name ---- */
 
 static bool memory_fails(void) {
     if (strcmp(kind, "memory") != 0 || !fails())
@@ -97,6 +109,8 @@ static struct {
     void *(*aligned_alloc)(size_t alignment, size_t size);
     void (*free)(void *block);
     int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const[], char *const[]);
 } next;
 
 static void find(void *function, const char *name) {
@@ -161,6 +175,37 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
                : next.pthread_create(thread, attributes, run, argument);
 }
 
+/* What a child does before it is another program, it does in this memory, with traps blocked: so in
+ * another copy of libc. */
+static bool find_spawn(void) {
+    const char *wanted = kind;
+    kind = ""; /* the copy is none of the program's doings */
+    void *copy = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW);
+    void *found = copy ? dlsym(copy, "posix_spawnp") : NULL;
+    kind = wanted;
+    memcpy(&next.posix_spawnp, &found, sizeof found);
+    return found;
+}
+
+int posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const *words, char *const *variables) {
+    if (strcmp(kind, "child") == 0 && fails())
+        return result;
+    if (!next.posix_spawnp && !find_spawn())
+        _exit(125);
+    return next.posix_spawnp(child, file, actions, attributes, words, variables);
+}
+
+ssize_t getrandom(void *bytes, size_t size, unsigned flags) {
+    (void)flags;
+    if (strcmp(kind, "random") == 0 && fails()) {
+        errno = result;
+        return -1;
+    }
+    memset(bytes, 7, size);
+    return (ssize_t)size;
+}
+
 /* A trap that is blocked would kill. */
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
     sigset_t open;
@@ -173,9 +218,8 @@ int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
 
 /* ---- system calls ---- */
 
-/* The call itself; the kernel lets through what is made from before `behind_call`. */
+/* The call itself, which is not libc's and so not caught. */
 long make_call(const int64_t arguments[6], long number);
-extern const char behind_call[];
 __asm__(".text\n"
         "make_call:\n"
         "    mov %rsi, %rax\n"
@@ -187,7 +231,6 @@ __asm__(".text\n"
         "    mov 40(%r11), %r9\n"
         "    mov (%r11), %rdi\n"
         "    syscall\n"
-        "behind_call:\n"
         "    ret\n");
 
 static bool is_message(long number, int64_t file) {
@@ -211,14 +254,39 @@ static void on_trap(int signal_number, siginfo_t *info, void *context) {
     registers[REG_RAX] = failing && result > 0 ? -result : got;
 }
 
+struct range {
+    uint64_t begin, end;
+};
+
+/* The code of libc, which holds that function. */
+static int find_code(struct dl_phdr_info *object, size_t size, void *user) {
+    uint64_t inside = (uint64_t)(uintptr_t)dlsym(RTLD_NEXT, "write");
+    struct range *code = user;
+    (void)size;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        code->begin = object->dlpi_addr + part->p_vaddr;
+        code->end = code->begin + part->p_memsz;
+        if (part->p_type == PT_LOAD && inside >= code->begin && inside < code->end)
+            return 1;
+    }
+    return 0;
+}
+
+/* The calls are caught where the instruction behind them lies in libc: its address has the upper
+ * half of one of both ends, and in the lower one the distance from the beginning. */
 static void trap(const int *calls) {
-    enum { BEFORE = 5 };
-    uint64_t own = (uint64_t)(uintptr_t)behind_call;
+    enum { BEFORE = 7, LOWER = offsetof(struct seccomp_data, instruction_pointer) };
+    struct range code;
+    if (!dl_iterate_phdr(find_code, &code))
+        _exit(125);
     struct sock_filter filter[BEFORE + 2 * MOST_CALLS + 1] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)own, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(own >> 32), 0, 1),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(code.begin >> 32), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(code.end >> 32), 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOWER),
+        BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, (uint32_t)code.begin),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(code.end - code.begin), 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
     unsigned short length = BEFORE + 1;
@@ -255,6 +323,8 @@ __attribute__((constructor)) static void begin(void) {
     result = parse_result(fields[2]);
     forever = fields[3][0] == '1';
     report_file = atoi(fields[4]);
+    unsetenv("MINISIM_FAIL"); /* child processes are as they would be without */
+    unsetenv("LD_PRELOAD");
     void *shared = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED, report_file, 0);
     if (shared == MAP_FAILED)
         _exit(125);

@@ -39,6 +39,11 @@ decoded() {
     expect 1 "$minisim" embed --decoder 'odd=cat {}' fifo.odd none.odd
     grep -q '^minisim: fifo.odd: this is a FIFO' "$err"
     grep -q '^minisim: none.odd: .*No such file' "$err"
+    # A caller that does not want to hear of its children.
+    (
+        trap '' CHLD
+        expect 0 "$minisim" embed --decoder "odd=$undo {}" '1 $x.odd'
+    )
     for wrong in odd '=cat {}' 'odd=' 'odd=cat' 'odd={}' "odd=cat '{}" 'a.b=cat {}' 'odd={} {}'; do
         expect 2 "$minisim" embed --decoder "$wrong" 1.ppm
         grep -q '^minisim: --decoder' "$err"
@@ -130,10 +135,8 @@ streamed() {
 }
 
 # Each frame is answered before anything follows it, whether it comes in one piece or in many.
-at_once() {
-    picture 1.ppm 1
-    mkfifo in
-    "$minisim" embed --stream <in >rows & job=$!
+answers_each() { # answers_each COMMAND...
+    "$@" <in >rows & job=$!
     exec 8>in
     answers=0
     for f in 1.ppm "$jpeg" "$root"/tests/pictures/why.png 1.ppm; do
@@ -148,6 +151,15 @@ at_once() {
     exec 8>&-
     [ $status = 130 ]
 }
+at_once() {
+    picture 1.ppm 1
+    mkfifo in
+    answers_each "$minisim" embed --stream
+    expect 0 "$minisim" index c.msc 1.ppm
+    answers_each "$minisim" check --stream --max-distance 0 c.msc
+    [ "$(grep -o '"frame":.*"duplicate":[a-z]*' rows | tr '\n' ' ')" = \
+        '"frame":0,"duplicate":true "frame":1,"duplicate":false "frame":2,"duplicate":false "frame":3,"duplicate":true ' ]
+}
 
 # Whatever comes, memory is bounded: a frame without an end.
 bounded() {
@@ -156,10 +168,41 @@ bounded() {
     [ "$(frames)" = '0 error 1 row ' ]
 }
 
+# The gate on a stream: each frame is new, a duplicate or an error, whatever its format.
+gate() {
+    for i in 1 2 3; do picture $i.ppm $i; done
+    cp "$root"/tests/pictures/why.png 4.png
+    expect 0 "$minisim" index c.msc 1.ppm 2.ppm 4.png "$jpeg"
+    head -c 1040 "$jpeg" >cut
+    cat 1.ppm cut "$jpeg" 3.ppm 4.png >stream
+    expect 11 "$minisim" check --stream --max-distance 0.0001 c.msc <stream
+    sed 's/,"nearest":.*\/\([^"]*\)"},"id".*/ \1/; s/"error":".*/error/' "$out" | cmp - <<EOF
+{"schema":1,"frame":0,"duplicate":true 1.ppm
+{"schema":1,"frame":1,error
+{"schema":1,"frame":2,"duplicate":true $(basename "$jpeg")
+{"schema":1,"frame":3,"duplicate":false $(sed -n '4s/.*\([12].ppm\).*/\1/p' "$out")
+{"schema":1,"frame":4,"duplicate":true 4.png
+EOF
+    grep -q '^minisim: standard input: frame 1: ' "$err"
+    # The answer is that for a file; only what needs its pixels again is not said.
+    expect 11 "$minisim" check --json --max-distance 0.0001 c.msc 4.png
+    sed 's/"picture":{[^}]*}/"frame":4/; s/"look":"[^"]*"/"look":null/' "$out" >file
+    expect 11 "$minisim" check --json --stream --max-distance 0.0001 c.msc <stream
+    sed -n 5p "$out" | cmp - file
+    expect 0 "$minisim" check --stream --max-distance 0.0001 c.msc <3.ppm
+    expect 1 "$minisim" check --stream --max-distance 0.0001 c.msc <cut
+    expect 1 "$minisim" check --stream --max-distance 0.0001 c.msc </dev/null
+    for wrong in 1.ppm '--files-from x' '--format text' '--only same'; do
+        expect 2 "$minisim" check --stream --max-distance 1 c.msc $wrong <stream
+        grep -q -- '--stream' "$err"
+    done
+}
+
 check '--decoder: a format that minisim does not read' decoded
 check '--decoder: folders, catalogues' indexed
 check '--decoder: an interrupt' interrupted_decoder
 check '--stream: frames are rows, errors, or the end' streamed
+check 'check --stream: frames are new, duplicates, or errors' gate
 check '--stream: an answer for each frame at once' at_once
 [ "$SANITIZE" ] || check '--stream: bounded memory' bounded
 finish

@@ -1,6 +1,6 @@
-/* src/export: what of the formats no verb can ask for yet, labels; and ids, which must never
+/* src/exchange: what of the formats no verb can ask for yet, labels; and ids, which must never
  * change. */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 minisim_status ms_fail(minisim_error *error, minisim_status status, const char *format, ...) {
     if (!error)
@@ -15,6 +16,19 @@ minisim_status ms_fail(minisim_error *error, minisim_status status, const char *
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     return status;
+}
+
+minisim_status ms_take_options(const void *given, void *options, size_t size,
+                               minisim_error *error) {
+    size_t given_size = sizeof given_size;
+    memset(options, 0, size);
+    if (given)
+        memcpy(&given_size, given, sizeof given_size);
+    if (given_size < sizeof given_size)
+        return ms_fail(error, MINISIM_BAD_ARGUMENT, "the options' size is not set");
+    if (given)
+        memcpy(options, given, given_size < size ? given_size : size);
+    return MINISIM_OK;
 }
 
 const char *ms_errno_text(int number) {

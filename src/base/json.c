@@ -24,24 +24,6 @@ static void write_string(FILE *file, const char *text) {
     putc('"', file);
 }
 
-static void write_base64(FILE *file, const char *text) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *bytes = (const unsigned char *)text;
-    putc('"', file);
-    for (size_t size = strlen(text), i = 0; i < size; i += 3) {
-        uint32_t group = (uint32_t)bytes[i] << 16;
-        if (i + 1 < size)
-            group |= (uint32_t)bytes[i + 1] << 8;
-        if (i + 2 < size)
-            group |= bytes[i + 2];
-        putc(digits[group >> 18], file);
-        putc(digits[group >> 12 & 63], file);
-        putc(i + 1 < size ? digits[group >> 6 & 63] : '=', file);
-        putc(i + 2 < size ? digits[group & 63] : '=', file);
-    }
-    putc('"', file);
-}
-
 static void write_key(struct ms_json *json, const char *key) {
     if (json->comma)
         putc(',', json->file);
@@ -77,7 +59,9 @@ void ms_json_name(struct ms_json *json, const char *key, const char *name) {
         ms_json_text(json, "text", name);
     } else {
         write_key(json, "bytes");
-        write_base64(json->file, name);
+        putc('"', json->file);
+        ms_write_base64(json->file, name, strlen(name));
+        putc('"', json->file);
     }
     ms_json_close(json, '}');
 }

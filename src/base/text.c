@@ -208,6 +208,22 @@ void ms_write_name(FILE *file, const char *name) {
     putc('"', file);
 }
 
+void ms_write_base64(FILE *file, const void *bytes, size_t size) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *at = bytes;
+    for (size_t i = 0; i < size; i += 3) {
+        uint32_t group = (uint32_t)at[i] << 16;
+        if (i + 1 < size)
+            group |= (uint32_t)at[i + 1] << 8;
+        if (i + 2 < size)
+            group |= at[i + 2];
+        putc(digits[group >> 18], file);
+        putc(digits[group >> 12 & 63], file);
+        putc(i + 1 < size ? digits[group >> 6 & 63] : '=', file);
+        putc(i + 2 < size ? digits[group & 63] : '=', file);
+    }
+}
+
 /* Reads what follows a backslash and gives the byte that is meant; 0: nothing is. */
 static char read_escaped(const char **at) {
     static const char letters[] = "abtnvfr\"\\", bytes[] = "\a\b\t\n\v\f\r\"\\";

@@ -39,6 +39,9 @@ void ms_write_name(FILE *file, const char *name);
  * not such. */
 bool ms_read_name(char *text);
 
+/* Writes bytes in base64 (RFC 4648), on one line. */
+void ms_write_base64(FILE *file, const void *bytes, size_t size);
+
 /* The one of `words` (ended by NULL) that was probably meant, or NULL. */
 const char *ms_nearest_word(const char *word, const char *const *words);
 

@@ -24,6 +24,7 @@ struct worker {
     struct block a, b;
     float *room;
     double *distances; /* [a.rows.count][b.rows.count] */
+    double *limits;    /* [a.rows.count]; NULL: all distances are wanted */
     uint64_t compared;
     /* What a pass is made for. */
     struct ms_close_pair *found;
@@ -162,7 +163,8 @@ static minisim_status do_task(struct run *run, struct worker *w, uint64_t task,
         status = read_block(run, run->others, &w->b, (size_t)b * run->each, error);
     if (status)
         return status;
-    ms_stored_distances(pass->kernels, pass->metric, &w->a.rows, &w->b.rows, w->room, w->distances);
+    ms_stored_distances(pass->kernels, pass->metric, &w->a.rows, &w->b.rows, w->limits, w->room,
+                        w->distances);
     return take(run, w, error);
 }
 
@@ -193,6 +195,14 @@ static void work(void *argument, size_t member) {
     }
 }
 
+static bool set_limits(const struct run *run, struct worker *w) {
+    bool dot = run->pass->metric == MINISIM_DOT;
+    w->limits = malloc(run->each * sizeof *w->limits);
+    for (size_t i = 0; w->limits && i < run->each; i++)
+        w->limits[i] = dot ? -run->limit : run->limit;
+    return w->limits != NULL;
+}
+
 static bool open_worker(const struct run *run, struct worker *w) {
     const struct ms_origin *origin = ms_catalogue_origin(run->pass->rows.catalogue);
     w->largest = -INFINITY;
@@ -202,7 +212,7 @@ static bool open_worker(const struct run *run, struct worker *w) {
         return false;
     w->room = malloc((ms_distance_room(&w->a.rows, &w->b.rows) + 1) * sizeof *w->room);
     w->distances = malloc(run->each * run->each * sizeof *w->distances);
-    return w->room && w->distances;
+    return w->room && w->distances && (!run->wants_pairs || set_limits(run, w));
 }
 
 static void close_worker(struct worker *w) {
@@ -210,6 +220,7 @@ static void close_worker(struct worker *w) {
     ms_stored_close(&w->b.rows);
     free(w->room);
     free(w->distances);
+    free(w->limits);
     free(w->found);
 }
 

@@ -28,6 +28,7 @@ enum {
 struct ms_origin {
     uint32_t dimension;
     enum ms_vector_type type;
+    bool any_type;             /* of what is asked for: `type` is for a new catalogue alone */
     char embedding_id[65];     /* "": vectors of another model */
     char text[MS_ORIGIN_SIZE]; /* lines `key: value`: what the id stands for */
 };
@@ -67,6 +68,9 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
 
 /* Gives up what is not committed; NULL is allowed. */
 void ms_catalogue_close(struct ms_catalogue *catalogue);
+
+/* That of embeddings by this context, in f16 or any type, of pictures cut to `roi` (NULL: not). */
+void ms_origin_of(minisim_context *context, const minisim_region *roi, struct ms_origin *origin);
 
 /* Compares origins: BAD_CATALOGUE says what differs. */
 minisim_status ms_check_origin(const struct ms_origin *ours, const struct ms_origin *given,
@@ -123,6 +127,9 @@ typedef minisim_status ms_take_note(void *user, const char *key, const void *val
                                     minisim_error *error);
 minisim_status ms_catalogue_each_note(const struct ms_catalogue *catalogue, ms_take_note *take,
                                       void *user, minisim_error *error);
+
+/* The record of a vector that was made of no file. */
+struct ms_record ms_record_of(const float *vector, size_t n);
 
 /* The first 8 bytes of the path's SHA-256. */
 uint64_t ms_path_key(const char *path);

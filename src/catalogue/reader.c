@@ -487,6 +487,15 @@ minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, s
     return status;
 }
 
+struct ms_record ms_record_of(const float *vector, size_t n) {
+    struct ms_record record = {.flags = MS_RECORD_NO_FILE};
+    struct ms_sha256 hash;
+    ms_sha256_start(&hash);
+    ms_sha256_add_floats(&hash, vector, n);
+    ms_sha256_digest(&hash, record.content);
+    return record;
+}
+
 uint64_t ms_path_key(const char *path) {
     uint8_t digest[32];
     ms_sha256_of(path, strlen(path), digest);

@@ -1,10 +1,15 @@
 /*
  * The nearest records: see search.h. Threads take blocks of vectors in turn, compare each with all
- * queries, and rank the distances one thread at a time. The nearest of many are the same in
- * whatever order they come (vectors/top.h), so the answer does not depend on who was first.
+ * queries, and rank those that are as close as the nearest so far, one thread at a time. The
+ * nearest of many are the same in whatever order they come (vectors/top.h), so the answer does not
+ * depend on who was first.
  *
- * A block is read (pread) into memory that stays in the second-level cache, and never mapped. Zen
- * 5, 262,144 vectors of 1280 i8 in the page cache, see tests/bench_search.c.
+ * A block is read (pread) into memory that stays in the second-level cache, and never mapped: a
+ * process that maps a file pays for each page when it first touches it, more than copying the page
+ * takes, and must survive that somebody cuts the file. Zen 5 (a virtual machine), 262,144 vectors
+ * of 1280 i8 in the page cache, a query on one thread: pread 15 ms, pread and products 19, mapped
+ * 132 (with MAP_POPULATE 133), and 14 once each page was touched. A process would have to make some
+ * thirty passes before mapping paid. See tests/bench_search.c for the speed as it is.
  */
 #include "catalogue/search.h"
 
@@ -35,7 +40,8 @@ struct pass {
 struct block {
     struct ms_stored rows;
     float *room;
-    double *distances;
+    double *distances; /* [queries][rows] */
+    double *limits;    /* [queries]: what is farther is none of the nearest */
 };
 
 static bool open_block(const struct pass *pass, struct block *block) {
@@ -46,28 +52,46 @@ static bool open_block(const struct pass *pass, struct block *block) {
         return false;
     block->room = malloc((ms_distance_room(queries, &block->rows) + 1) * sizeof *block->room);
     block->distances = malloc((queries->count * block->rows.count + 1) * sizeof *block->distances);
-    return block->room && block->distances;
+    block->limits = malloc((queries->count + 1) * sizeof *block->limits);
+    for (size_t q = 0; block->limits && q < queries->count; q++)
+        block->limits[q] = pass->search->limit;
+    return block->room && block->distances && block->limits;
 }
 
 static void close_block(struct block *block) {
     free(block->room);
     free(block->distances);
+    free(block->limits);
     ms_stored_close(&block->rows);
 }
 
-static void rank(const struct pass *pass, const struct block *block, uint64_t id) {
+/* One record to the nearest of a query; gives how far others may be from now on. */
+static double add_hit(struct pass *pass, size_t query, double distance, uint64_t id) {
+    bool dot = pass->search->metric == MINISIM_DOT;
+    double limit = pass->search->limit;
+    pthread_mutex_lock(&pass->lock);
+    ms_top_add(&pass->tops[query], dot ? -distance : distance, id);
+    double farthest = ms_top_farthest(&pass->tops[query]);
+    pthread_mutex_unlock(&pass->lock);
+    return dot ? fmax(limit, -farthest) : fmin(limit, farthest);
+}
+
+static bool is_wanted(const struct pass *pass, uint64_t id) {
+    const uint8_t *among = pass->search->among;
+    return !ms_catalogue_is_removed(pass->catalogue, id) && (!among || among[id / 8] >> id % 8 & 1);
+}
+
+/* Few pairs are as close as the nearest so far, and only those take the lock. */
+static void rank(struct pass *pass, const struct block *block, uint64_t id) {
     const struct ms_search *search = pass->search;
     bool dot = search->metric == MINISIM_DOT;
-    for (size_t r = 0; r < block->rows.count; r++) {
-        const uint8_t *among = search->among;
-        if (ms_catalogue_is_removed(pass->catalogue, id + r) ||
-            (among && !(among[(id + r) / 8] >> (id + r) % 8 & 1)))
-            continue;
-        for (size_t q = 0; q < search->queries->count; q++) {
-            double distance = block->distances[q * block->rows.count + r];
-            if (isfinite(distance) && (dot ? distance >= search->limit : distance <= search->limit))
-                ms_top_add(&pass->tops[q], dot ? -distance : distance, id + r);
-        }
+    const double *distance = block->distances;
+    for (size_t q = 0; q < search->queries->count; q++) {
+        double *limit = &block->limits[q];
+        for (size_t r = 0; r < block->rows.count; r++, distance++)
+            if (*distance < INFINITY && (dot ? *distance >= *limit : *distance <= *limit) &&
+                is_wanted(pass, id + r))
+                *limit = add_hit(pass, q, *distance, id + r);
     }
 }
 
@@ -81,10 +105,8 @@ static minisim_status search_block(struct pass *pass, struct block *block, uint6
         if (status)
             return status;
         ms_stored_distances(search->kernels, search->metric, search->queries, &block->rows,
-                            block->room, block->distances);
-        pthread_mutex_lock(&pass->lock);
+                            block->limits, block->room, block->distances);
         rank(pass, block, id);
-        pthread_mutex_unlock(&pass->lock);
     }
     return MINISIM_OK;
 }

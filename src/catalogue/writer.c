@@ -31,81 +31,6 @@ static minisim_status out_of_memory(minisim_error *error) {
 
 /* ---- opening ---- */
 
-static const char *line_end(const char *text) {
-    return text + strcspn(text, "\n");
-}
-
-/* The first line of `ours` that the other text does not have, and its line of the same key. */
-static void find_difference(const char *ours, const char *given, const char **line,
-                            const char **other) {
-    for (*line = ours; **line; *line = line_end(*line) + (*line_end(*line) != '\0')) {
-        size_t length = (size_t)(line_end(*line) - *line), key = strcspn(*line, ":");
-        *other = NULL;
-        for (const char *at = given; *at; at = line_end(at) + (*line_end(at) != '\0'))
-            if (key < length && strncmp(at, *line, key + 1) == 0)
-                *other = at;
-        if (*other &&
-            ((size_t)(line_end(*other) - *other) != length || memcmp(*other, *line, length) != 0))
-            return;
-    }
-    *line = *other = NULL;
-}
-
-static minisim_status refuse_lines(const char *ours, const char *given, minisim_error *error) {
-    return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                   "the catalogue was made with \"%.*s\", this is \"%.*s\": such vectors do not "
-                   "belong together",
-                   (int)(line_end(ours) - ours), ours, (int)(line_end(given) - given), given);
-}
-
-minisim_status ms_check_origin(const struct ms_origin *ours, const struct ms_origin *given,
-                               minisim_error *error) {
-    const char *line, *other;
-    if (ours->dimension != given->dimension)
-        return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                       "the catalogue holds vectors of %u values, these have %u",
-                       (unsigned)ours->dimension, (unsigned)given->dimension);
-    if (ours->type != given->type)
-        return ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue's vectors are %s, not %s",
-                       ms_vector_type_names[ours->type], ms_vector_type_names[given->type]);
-    if (strcmp(ours->embedding_id, given->embedding_id) == 0)
-        return MINISIM_OK;
-    if (!ours->embedding_id[0] || !given->embedding_id[0])
-        return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                       "the catalogue holds %s, these are %s: they cannot be compared",
-                       ours->embedding_id[0] ? "embeddings" : "vectors of another model",
-                       ours->embedding_id[0] ? "vectors of another model" : "embeddings");
-    find_difference(ours->text, given->text, &line, &other);
-    if (!line)
-        return ms_fail(error, MINISIM_BAD_CATALOGUE,
-                       "the catalogue was made with other weights (embedding id %.12s..., these "
-                       "give %.12s...)",
-                       ours->embedding_id, given->embedding_id);
-    return refuse_lines(line, other, error);
-}
-
-/* The line of the same key as `usual`, which it is where there is none. */
-static const char *find_line(const char *text, const char *usual) {
-    size_t size = strcspn(usual, ":") + 1;
-    while (*text && strncmp(text, usual, size) != 0)
-        text = line_end(text) + (*line_end(text) != '\0');
-    return *text ? text : usual;
-}
-
-minisim_status ms_check_reading(const struct ms_origin *ours, const struct ms_origin *given,
-                                minisim_error *error) {
-    static const char *const usual[] = {"roi: all", "orientation: heeded", "background: ffffff"};
-    minisim_status status = ms_check_origin(ours, given, error);
-    for (size_t i = 0; !status && i < sizeof usual / sizeof *usual; i++) {
-        const char *line = find_line(ours->text, usual[i]);
-        const char *other = find_line(given->text, usual[i]);
-        size_t length = (size_t)(line_end(line) - line);
-        if ((size_t)(line_end(other) - other) != length || memcmp(line, other, length) != 0)
-            status = refuse_lines(line, other, error);
-    }
-    return status;
-}
-
 static minisim_status write_commit(const struct ms_catalogue *c, const struct ms_commit *commit,
                                    minisim_error *error) {
     uint8_t page[MS_PAGE];
@@ -141,6 +66,7 @@ minisim_status ms_catalogue_create_beside(const char *path, const struct ms_orig
     if (!c)
         return out_of_memory(error);
     c->header.origin = *origin;
+    c->header.origin.any_type = false;
     if (!open_row(c)) {
         ms_catalogue_close(c);
         return out_of_memory(error);

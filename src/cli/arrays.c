@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "cli/console.h"
 #include "cli/names.h"
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <stdlib.h>
 #include <string.h>

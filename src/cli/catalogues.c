@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_error *error) {
@@ -31,91 +32,31 @@ bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
                                &error);
 }
 
-minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_origin *origin,
-                                        struct ms_catalogue **catalogue, minisim_error *error) {
-    struct ms_catalogue *old;
-    origin->type = type < 0 ? MS_F16 : (enum ms_vector_type)type;
-    if (type < 0 && ms_catalogue_open(path, &old, error) == MINISIM_OK) {
-        origin->type = ms_catalogue_origin(old)->type;
-        ms_catalogue_close(old);
-    }
-    return ms_catalogue_open_writer(path, origin, catalogue, error);
-}
-
-/* Lines for people, of what enters the embedding id, and of how pictures are read. */
-static void describe(const struct ms_picture_settings *settings, const minisim_model *model,
-                     const minisim_model_info *info, struct ms_origin *origin) {
-    struct ms_preprocessing how;
-    char detail[32] = "";
-    ms_find_preprocessing(settings, info, &how);
-    if (how.geometry == MINISIM_CROP)
-        snprintf(detail, sizeof detail, " %u", (unsigned)how.crop_size);
-    else if (how.geometry == MINISIM_PAD)
-        snprintf(detail, sizeof detail, " %06x", (unsigned)how.pad_colour);
-    int length = snprintf(origin->text, sizeof origin->text,
-                          "numerics: %d\ninput: %u\ngeometry: %s%s\nresample: %s\n",
-                          MINISIM_NUMERICS, (unsigned)info->input_size,
-                          ms_geometry_name(how.geometry), detail, ms_resample_name(how.resample));
-    const minisim_region *roi = ms_region_of(settings);
-    size_t room = sizeof origin->text;
-    /* What is not usual of how pictures are read: see ms_check_reading. */
-    if (roi)
-        length += snprintf(origin->text + length, room - (size_t)length, "roi: %u,%u,%u,%u\n",
-                           (unsigned)roi->x, (unsigned)roi->y, (unsigned)roi->width,
-                           (unsigned)roi->height);
-    if (settings->context.ignore_orientation)
-        length += snprintf(origin->text + length, room - (size_t)length, "orientation: ignored\n");
-    if (settings->context.background_set && settings->context.background != 0xffffff)
-        length += snprintf(origin->text + length, room - (size_t)length, "background: %06x\n",
-                           (unsigned)settings->context.background);
-    const char *key, *value;
-    for (size_t i = 0; minisim_model_fact(model, i, &key, &value), key; i++) {
-        size_t left = room - (size_t)length;
-        bool tells = strcmp(key, "source") == 0 || strcmp(key, "date") == 0;
-        if (tells && strlen(key) + strlen(value) + 4 < left)
-            length += snprintf(origin->text + length, left, "%s: %s\n", key, value);
-    }
-}
-
-bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
-                    enum ms_vector_type type, struct ms_origin *origin) {
-    minisim_model_info info = {.size = sizeof info};
-    *origin = (struct ms_origin){.type = type};
-    origin->dimension = (uint32_t)minisim_model_dimension(engine->model);
-    minisim_status status = minisim_model_describe(engine->model, &info);
-    if (!status)
-        status = minisim_context_embedding_id(engine->contexts[0], origin->embedding_id);
-    if (status) {
-        ms_complain(engine->weights, "the weights cannot be described");
-        ms_note_refusal(status);
-        return false;
-    }
-    describe(settings, engine->model, &info, origin);
-    return true;
-}
-
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
                        const struct ms_picture_settings *settings, const struct ms_engine *engine) {
     const struct ms_origin *ours = ms_catalogue_origin(catalogue);
     struct ms_origin origin;
     minisim_error error;
-    if (!ms_find_origin(settings, engine, ours->type, &origin))
-        return false;
+    ms_origin_of(engine->contexts[0], ms_region_of(settings), &origin);
     minisim_status status = ms_check_origin(ours, &origin, &error);
     return status == MINISIM_OK || ms_catalogue_failed(path, status, &error);
 }
 
-bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
-                  struct ms_stored *queries, size_t at, const char *name, const float *vector) {
+const char *ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                         struct ms_stored *queries, size_t at, const char *name,
+                         const float *vector) {
     double distance;
-    bool aimless = metric == MINISIM_COSINE &&
-                   minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance);
-    if (!aimless && ms_stored_put(kernels, queries, at, vector))
-        return true;
-    ms_complain(name, aimless ? "its values are all zero or out of range: it has no cosine distance"
-                              : "it has a value beyond 65504, which f16 cannot hold");
-    ms_note(MS_EXIT_SOME_FAILED);
-    return false;
+    const char *why = NULL;
+    if (metric == MINISIM_COSINE &&
+        minisim_distance(MINISIM_COSINE, vector, vector, queries->n, &distance))
+        why = "its values are all zero or out of range: it has no cosine distance";
+    else if (!ms_stored_put(kernels, queries, at, vector))
+        why = "it has a value beyond 65504, which f16 cannot hold";
+    if (why) {
+        ms_complain(name, "%s", why);
+        ms_note(MS_EXIT_SOME_FAILED);
+    }
+    return why;
 }
 
 bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
@@ -143,6 +84,13 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]) {
 bool ms_is_below(const char *folder, const char *path) {
     size_t length = strlen(folder);
     return strncmp(folder, path, length) == 0 && (path[length] == '/' || strcmp(folder, "/") == 0);
+}
+
+bool ms_is_unchanged(const char *path, const struct ms_record *record) {
+    struct stat about;
+    return stat(path, &about) == 0 && (uint64_t)about.st_size == record->size &&
+           about.st_mtim.tv_sec == record->seconds &&
+           (uint32_t)about.st_mtim.tv_nsec == record->nanoseconds;
 }
 
 bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,

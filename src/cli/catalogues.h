@@ -11,23 +11,15 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
 /* For reading. false: this was said and noted. */
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
 
-/* For adding; one that is not there is made. *origin gets its type: `type`, or where that is
- * negative (--type was not said) the one that the catalogue has, of a new one f16. */
-minisim_status ms_open_catalogue_writer(const char *path, int type, struct ms_origin *origin,
-                                        struct ms_catalogue **catalogue, minisim_error *error);
-
-/* What embeddings of this engine have in common; `type` is the caller's. false: said and noted. */
-bool ms_find_origin(const struct ms_picture_settings *settings, const struct ms_engine *engine,
-                    enum ms_vector_type type, struct ms_origin *origin);
-
 /* Can this engine's embeddings be compared with the catalogue's? false: that was said and noted. */
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
                        const struct ms_picture_settings *settings, const struct ms_engine *engine);
 
-/* Rounds a vector to the type of a catalogue, as query `at`. false: it has no place in that, or no
- * distance to anything; this was said of `name` and noted. */
-bool ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
-                  struct ms_stored *queries, size_t at, const char *name, const float *vector);
+/* Rounds a vector to the type of a catalogue, as query `at`. NULL; or why it has no place in that,
+ * or no distance to anything, which was said of `name` and noted. */
+const char *ms_put_query(const struct ms_kernels *kernels, minisim_metric metric,
+                         struct ms_stored *queries, size_t at, const char *name,
+                         const float *vector);
 
 /* A picture's path as catalogues know it: absolute, its folder without links. false: there is no
  * such folder, or the path is too long; errno says which. */
@@ -35,6 +27,9 @@ bool ms_real_path(const char *name, char path[MS_PATH_MOST + 1]);
 
 /* Is the real path below that folder? */
 bool ms_is_below(const char *folder, const char *path);
+
+/* Is the file, by its size and time of change, the one that the record is about? */
+bool ms_is_unchanged(const char *path, const struct ms_record *record);
 
 /* Gets the records that are not removed, in order. false: it ends here. */
 typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *record,

@@ -10,8 +10,10 @@
 #include "cli/limit.h"
 #include "cli/looks.h"
 #include "cli/sources.h"
+#include "cli/stream.h"
 #include "cli/verbs.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +23,9 @@ static const struct ms_option check_options[] = {
     {MS_OPTION_METRIC, "metric", 0, "METRIC", "cosine (usual), euclidean or dot"},
     {MS_OPTION_MIN_SCORE, "min-score", 0, "S", "for dot: its product is at least this"},
     MS_ONLY_OPTION,
+    {MS_OPTION_STREAM, "stream", 0, NULL,
+     "check pictures one behind the other (JPEG, PNG,\nraw PNM) on standard input and answer each\n"
+     "at once with a line of JSON"},
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -42,8 +47,8 @@ struct check {
     struct ms_picture_settings pictures;
     struct ms_sources sources;
     struct ms_limit limit;
-    int json;
-    bool only_same;
+    int json; /* -1: not said */
+    bool only_same, stream;
     const char *path;
     struct ms_catalogue *catalogue;
     const struct ms_kernels *kernels;
@@ -60,6 +65,8 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return ms_take_limit_option(&c->limit, option, value);
     case MS_OPTION_ONLY:
         return ms_take_only_option(&c->only_same, option, value);
+    case MS_OPTION_STREAM:
+        return c->stream = true;
     case MS_OPTION_FORMAT:
         return ms_take_choice(option, value, formats, &c->json);
     default:
@@ -74,7 +81,12 @@ static bool check_usage(struct check *c) {
     c->path = sources->names[0];
     sources->names++;
     sources->count--;
-    if (sources->count == 0 && !sources->files_from)
+    if (c->stream && (sources->count > 0 || sources->files_from || c->json == 0 || c->only_same))
+        return ms_refuse_usage("--stream reads standard input and answers in JSON: leave out %s",
+                               c->json == 0   ? "--format"
+                               : c->only_same ? "--only, which reads pictures again"
+                                              : "the PICTUREs and --files-from");
+    if (!c->stream && sources->count == 0 && !sources->files_from)
         return ms_refuse_usage("check needs a PICTURE; see minisim check --help");
     return ms_check_source_options(sources, NULL, NULL) && ms_check_limit(&c->limit) &&
            ms_check_sources(sources);
@@ -103,27 +115,33 @@ static void print_text(const char *name, const struct verdict *v) {
     putchar('\n');
 }
 
-static void print_json(const struct check *c, const char *name, const struct verdict *v) {
-    struct ms_json json = {.file = stdout};
-    ms_json_open(&json, NULL, '{');
-    ms_json_count(&json, "schema", 1);
-    ms_json_name(&json, "picture", name);
-    ms_json_bool(&json, "duplicate", v->is_duplicate);
-    if (v->path[0]) {
-        ms_json_open(&json, "nearest", '{');
-        ms_json_name(&json, "path", v->path);
-        ms_json_count(&json, "id", v->id);
-        ms_json_double(&json, ms_limit_metrics[c->limit.metric], v->value);
-        ms_json_look(&json, v->look);
-        ms_json_close(&json, '}');
-    } else {
-        ms_json_text(&json, "nearest", NULL);
-    }
-    ms_json_close(&json, '}');
-    putchar('\n');
+static void begin_json(struct ms_json *json) {
+    *json = (struct ms_json){.file = stdout};
+    ms_json_open(json, NULL, '{');
+    ms_json_count(json, "schema", 1);
 }
 
-static minisim_status describe(const struct check *c, const struct ms_hit *hit, struct verdict *v,
+static void print_verdict(const struct check *c, struct ms_json *json, const struct verdict *v) {
+    ms_json_bool(json, "duplicate", v->is_duplicate);
+    if (v->path[0]) {
+        ms_json_open(json, "nearest", '{');
+        ms_json_name(json, "path", v->path);
+        ms_json_count(json, "id", v->id);
+        ms_json_double(json, ms_limit_metrics[c->limit.metric], v->value);
+        ms_json_look(json, v->look);
+        ms_json_close(json, '}');
+    } else {
+        ms_json_text(json, "nearest", NULL);
+    }
+}
+
+static bool end_json(struct ms_json *json) {
+    ms_json_close(json, '}');
+    putchar('\n');
+    return ms_flush_output();
+}
+
+static minisim_status describe(const struct check *c, const minisim_hit *hit, struct verdict *v,
                                minisim_error *error) {
     struct ms_record record;
     size_t count;
@@ -182,37 +200,64 @@ static minisim_status choose(const struct check *c, const char *name, const stru
     return MINISIM_OK;
 }
 
-/* Looks for the nearest record. */
+/* Looks for the nearest record; a duplicate is noted. */
 static minisim_status judge(const struct check *c, const char *name, struct verdict *v,
                             minisim_error *error) {
     enum { LOOKED_AT = 16 };
     bool dot = ms_limit_metric(&c->limit) == MINISIM_DOT;
     struct ms_search search = {
         c->kernels, ms_limit_metric(&c->limit), &c->query, dot ? -INFINITY : INFINITY, NULL, 0};
-    struct ms_hit hits[LOOKED_AT];
+    minisim_hit hits[LOOKED_AT];
     struct ms_top top = {.most = c->only_same ? LOOKED_AT : 1, .hits = hits};
     *v = (struct verdict){.look = MS_LOOKS};
     minisim_status status = ms_catalogue_search(c->catalogue, &search, &top, error);
-    return status || top.count == 0 ? status : choose(c, name, &top, v, error);
+    if (!status && top.count > 0)
+        status = choose(c, name, &top, v, error);
+    if (!status && v->is_duplicate)
+        ms_note(MS_EXIT_DUPLICATE);
+    return status;
 }
 
 /* One embedding: the line that it gets, and the exit status. false: it ends here. */
 static bool answer(void *user, const char *name, const float *vector) {
     struct check *c = user;
+    struct ms_json json;
     struct verdict v;
     minisim_error error;
-    if (!ms_put_query(c->kernels, ms_limit_metric(&c->limit), &c->query, 0, name, vector))
+    if (ms_put_query(c->kernels, ms_limit_metric(&c->limit), &c->query, 0, name, vector))
         return true;
     minisim_status status = judge(c, name, &v, &error);
     if (status)
         return ms_catalogue_failed(c->path, status, &error);
-    if (v.is_duplicate)
-        ms_note(MS_EXIT_DUPLICATE);
-    if (c->json)
-        print_json(c, name, &v);
-    else
+    if (c->json != 1) {
         print_text(name, &v);
-    return ms_flush_output();
+        return ms_flush_output();
+    }
+    begin_json(&json);
+    ms_json_name(&json, "picture", name);
+    print_verdict(c, &json, &v);
+    return end_json(&json);
+}
+
+static bool answer_frame(void *user, uint64_t frame, const float *vector, const char *why) {
+    struct check *c = user;
+    struct ms_json json;
+    struct verdict v;
+    minisim_error error;
+    char name[64];
+    snprintf(name, sizeof name, "standard input: frame %" PRIu64, frame);
+    if (vector)
+        why = ms_put_query(c->kernels, ms_limit_metric(&c->limit), &c->query, 0, name, vector);
+    minisim_status status = why ? MINISIM_OK : judge(c, "-", &v, &error);
+    if (status)
+        return ms_catalogue_failed(c->path, status, &error);
+    begin_json(&json);
+    ms_json_count(&json, "frame", frame);
+    if (why)
+        ms_json_text(&json, "error", why);
+    else
+        print_verdict(c, &json, &v);
+    return end_json(&json);
 }
 
 /* ---- the whole ---- */
@@ -221,20 +266,25 @@ static void check_pictures(struct check *c) {
     const struct ms_origin *origin = ms_catalogue_origin(c->catalogue);
     struct ms_engine engine;
     c->kernels = ms_kernels_choose(c->pictures.model.cpu);
-    if (!ms_open_engine(&c->pictures, ms_count_sources(&c->sources), &engine))
+    uint64_t at_once = c->stream ? 1 : ms_count_sources(&c->sources);
+    if (!ms_open_engine(&c->pictures, at_once, &engine))
         return;
     if (!ms_stored_open(&c->query, origin->type, origin->dimension, 1))
         ms_out_of_memory();
-    else if (ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &engine) &&
-             ms_find_noted_limit(&c->limit, c->path, c->catalogue) &&
-             (c->limit.from || ms_find_fact_limit(&c->limit, engine.model)))
+    else if (!ms_fits_catalogue(c->path, c->catalogue, &c->pictures, &engine) ||
+             !ms_find_noted_limit(&c->limit, c->path, c->catalogue) ||
+             !(c->limit.from || ms_find_fact_limit(&c->limit, engine.model)))
+        ; /* that was said */
+    else if (c->stream)
+        ms_embed_stream(&c->pictures, &engine, answer_frame, c);
+    else
         ms_embed_sources(&c->sources, &c->pictures, &engine, answer, c);
     ms_stored_close(&c->query);
     ms_close_engine(&engine);
 }
 
 void ms_run_check(const struct ms_verb *verb, int argc, char **argv) {
-    struct check c = {.sources = {.names = argv}};
+    struct check c = {.sources = {.names = argv}, .json = -1};
     if (!ms_open_sources(&c.sources, argc))
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &c, &c.sources.count) && check_usage(&c) &&

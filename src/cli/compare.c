@@ -7,6 +7,7 @@
 #include "cli/arrays.h"
 #include "cli/comparison.h"
 #include "cli/console.h"
+#include "cli/report.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 #include "cli/why.h"
@@ -27,6 +28,7 @@ static const struct ms_option compare_options[] = {
      "of two pictures: what each part of them adds\nto 1 - cosine distance"},
     {MS_OPTION_OUTPUT, "output", 'o', "FILE",
      "with --why, draw that there as PNG: the larger\na window on a part, the more it adds"},
+    MS_HTML_OPTION,
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -50,7 +52,8 @@ struct compare {
     struct ms_sources sources;
     int metric, json;
     bool matrix, why;
-    const char *vectors_path, *ids_path, *output_path;
+    const char *vectors_path, *ids_path, *output_path, *html_path;
+    struct ms_report report;
     const char *query_text; /* NULL: not said */
     uint64_t query;
     const char *picture_option; /* one that does nothing for vectors, or NULL */
@@ -81,6 +84,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return c->why = true;
     case MS_OPTION_OUTPUT:
         c->output_path = value;
+        return true;
+    case MS_OPTION_HTML:
+        c->html_path = value;
         return true;
     case MS_OPTION_VECTORS:
         c->vectors_path = value;
@@ -139,7 +145,8 @@ static bool collect_pictures(struct compare *c) {
         return false;
     c->dimension = minisim_model_dimension(engine.model);
     c->kernels = ms_kernels_choose(minisim_model_cpu(engine.model));
-    ms_embed_sources(&c->sources, &c->pictures, &engine, add_picture, c);
+    if (!ms_refuse_output(&c->sources, engine.weights))
+        ms_embed_sources(&c->sources, &c->pictures, &engine, add_picture, c);
     ms_close_engine(&engine);
     int status = ms_noted_status();
     if (ms_interrupted() || (status != MS_EXIT_OK && status != MS_EXIT_SOME_FAILED))
@@ -186,6 +193,8 @@ static bool check_vectors(struct compare *c) {
     if (c->picture_option)
         return ms_refuse_usage("--%s does nothing with --vectors: it is about pictures",
                                c->picture_option);
+    if (c->html_path)
+        return ms_refuse_usage("--html shows pictures, and rows of --vectors are none");
     if (c->query_text && c->matrix)
         return ms_refuse_usage("--query does nothing with --matrix, which compares all rows");
     if (two_inputs)
@@ -214,6 +223,8 @@ static bool check_why(struct compare *c) {
         return ms_refuse_usage("--why explains two pictures; see minisim compare --help");
     if (c->output_path && ms_output_is_stdout(c->output_path))
         return ms_refuse_usage("the drawing cannot go to standard output, where the numbers go");
+    if (c->output_path && c->html_path && ms_is_same_output(c->output_path, c->html_path))
+        return ms_refuse_usage("the drawing and the page cannot go to the same place");
     c->sources.outputs[0] = c->output_path;
     c->sources.progress = MS_PROGRESS_NEVER;
     return ms_check_sources(&c->sources);
@@ -221,6 +232,8 @@ static bool check_why(struct compare *c) {
 
 static bool check(struct compare *c) {
     if (!ms_check_source_options(&c->sources, "ids", c->ids_path))
+        return false;
+    if (!ms_check_report(&c->sources, c->html_path, NULL, 0))
         return false;
     if (c->why)
         return check_why(c);
@@ -236,7 +249,7 @@ static bool check(struct compare *c) {
     return ms_check_sources(&c->sources);
 }
 
-static void print(const struct compare *c) {
+static void print(const struct compare *c, struct ms_page *page) {
     /* On a terminal the rows show how it goes. */
     bool shown = c->sources.progress == MS_PROGRESS_AUTO && isatty(STDOUT_FILENO);
     struct ms_comparison comparison = {
@@ -249,13 +262,21 @@ static void print(const struct compare *c) {
         .metric = c->metric,
         .matrix = c->matrix,
         .query = (size_t)c->query,
-        .progress = shown ? MS_PROGRESS_NEVER : c->sources.progress};
+        .progress = shown ? MS_PROGRESS_NEVER : c->sources.progress,
+        .page = page};
     ms_print_comparison(&comparison, c->json);
 }
 
 static void compare(struct compare *c) {
-    if (c->vectors_path ? collect_vectors(c) : collect_pictures(c))
-        print(c);
+    if (c->vectors_path ? collect_vectors(c) : collect_pictures(c)) {
+        if (ms_open_report(&c->report, c->html_path, &c->pictures)) {
+            struct ms_page *page = ms_report_page(&c->report);
+            if (page)
+                ms_page_begin(page, "Pictures compared", NULL, NULL);
+            print(c, page);
+        }
+        ms_close_report(&c->report);
+    }
     for (size_t i = 0; c->names && i < c->count; i++)
         free(c->names[i]);
     free(c->names);
@@ -268,7 +289,7 @@ void ms_run_compare(const struct ms_verb *verb, int argc, char **argv) {
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &c, &c.sources.count) && check(&c)) {
         if (c.why)
-            ms_explain(&c.sources, &c.pictures, c.output_path, c.json);
+            ms_explain(&c.sources, &c.pictures, c.output_path, c.html_path, c.json);
         else
             compare(&c);
     }

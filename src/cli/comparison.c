@@ -7,9 +7,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/report.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *const ms_metric_names[] = {"cosine", "euclidean", "dot", "all", NULL};
 
@@ -231,6 +233,94 @@ static void print_json(struct run *run) {
     putchar('\n');
 }
 
+/* ---- a page ---- */
+
+static const char *shown_text(struct run *run, int metric, size_t i, size_t j,
+                              char text[MS_NUMBER_SIZE]) {
+    double distance;
+    return measure(run, metric, i, j, &distance) ? ms_shown_value(distance, text)
+                                                 : strcpy(text, "none");
+}
+
+static void show_card(const struct ms_comparison *c, size_t i, const char *head, const char *note,
+                      bool chosen) {
+    const char *name = c->names[i];
+    const char *missing = strcmp(name, "-") == 0 ? "from standard input" : NULL;
+    ms_page_card(c->page, &(struct ms_card){name, missing, head, note, chosen});
+}
+
+/* The first metric stands out; the others, where all are wanted, follow in a line. */
+static void show_distance(struct run *run, size_t i, size_t j) {
+    char head[MS_NUMBER_SIZE], text[MS_NUMBER_SIZE], note[MS_METRICS * 64] = "";
+    size_t length = 0;
+    int first = run->c->metric % MS_ALL_METRICS;
+    shown_text(run, first, i, j, head);
+    for (int metric = first + 1; metric < MS_METRICS; metric++)
+        if (is_wanted(run, metric))
+            length +=
+                (size_t)snprintf(note + length, sizeof note - length, "%s%s %s", length ? ", " : "",
+                                 metrics[metric].what, short_text(run, metric, i, j, text));
+    show_card(run->c, j, head, length ? note : NULL, false);
+}
+
+static void show_list(struct run *run) {
+    const struct ms_comparison *c = run->c;
+    const struct metric *first = &metrics[c->metric % MS_ALL_METRICS];
+    char about[64];
+    snprintf(about, sizeof about, "%s; %s is closer", first->what, first->closer);
+    ms_page_section(c->page, "Compared with", c->names[c->query], about);
+    ms_page_cards_begin(c->page);
+    show_card(c, c->query, "The first", NULL, true);
+    for (size_t row = 0, rows; row < c->count && goes_on(); row += rows) {
+        rows = c->count - row < BLOCK_ROWS ? c->count - row : BLOCK_ROWS;
+        measure_block(run, c->query, 1, row, rows);
+        for (size_t i = row; i < row + rows && !ms_interrupted(); i++)
+            if (i != c->query)
+                show_distance(run, c->query, i);
+    }
+    ms_page_cards_end(c->page);
+}
+
+static void show_table(struct run *run, int metric) {
+    const struct ms_comparison *c = run->c;
+    char text[MS_NUMBER_SIZE];
+    snprintf(text, sizeof text, "%s of all pairs", metrics[metric].what);
+    ms_page_table_begin(c->page, text);
+    ms_page_row_begin(c->page);
+    ms_page_cell(c->page, "");
+    for (size_t i = 1; i <= c->count; i++)
+        ms_page_heading(c->page, false, ms_count_text(i, text));
+    ms_page_row_end(c->page);
+    for (size_t i = 0; i < c->count && goes_on(); i++) {
+        size_t left = c->count - i;
+        if (i % BLOCK_QUERIES == 0)
+            measure_block(run, i, left < BLOCK_QUERIES ? left : BLOCK_QUERIES, 0, c->count);
+        ms_page_row_begin(c->page);
+        ms_page_heading(c->page, true, ms_count_text(i + 1, text));
+        for (size_t j = 0; j < c->count; j++)
+            ms_page_cell(c->page, shown_text(run, metric, i, j, text));
+        ms_page_row_end(c->page);
+    }
+    ms_page_table_end(c->page);
+}
+
+static void show_matrix(struct run *run) {
+    const struct ms_comparison *c = run->c;
+    char number[MS_NUMBER_SIZE];
+    ms_page_section(c->page, "The pictures", NULL, NULL);
+    ms_page_cards_begin(c->page);
+    for (size_t i = 0; i < c->count && !ms_interrupted(); i++)
+        show_card(c, i, ms_count_text(i + 1, number), NULL, false);
+    ms_page_cards_end(c->page);
+    for (int metric = 0; metric < MS_METRICS; metric++)
+        if (is_wanted(run, metric)) {
+            char about[32];
+            snprintf(about, sizeof about, "%s is closer", metrics[metric].closer);
+            ms_page_section(c->page, "All pairs", NULL, about);
+            show_table(run, metric);
+        }
+}
+
 /* Vectors without a direction are told once, not with each pair. */
 static void report_directions(const struct run *run) {
     const struct ms_comparison *c = run->c;
@@ -287,6 +377,10 @@ void ms_print_comparison(const struct ms_comparison *c, bool json) {
             if (c->count > 1)
                 report_directions(&run);
         }
+        if (c->page && c->count > 1 && c->matrix)
+            show_matrix(&run);
+        else if (c->page && c->count > 1)
+            show_list(&run);
         uint64_t passes = json || c->metric != MS_ALL_METRICS ? 1 : MS_METRICS;
         ms_progress_start_rows(c->progress, passes * c->count);
         if (json)

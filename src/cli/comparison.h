@@ -1,12 +1,13 @@
 /*
- * What compare prints: the distances of one vector to each other, or of all pairs, for people or as
- * JSON. Takes the vectors and their names; measures a block of rows at a time, never all pairs at
- * once, and stops between rows when an interrupt comes.
+ * What compare prints: the distances of one vector to each other, or of all pairs, for people, as
+ * JSON, and as a page. Takes the vectors and their names; measures a block of rows at a time, never
+ * all pairs at once, and stops between rows when an interrupt comes.
  */
 #ifndef MS_CLI_COMPARISON_H
 #define MS_CLI_COMPARISON_H
 
 #include "cli/progress.h"
+#include "report/html.h"
 #include "vectors/distance.h"
 
 enum { MS_METRICS = 3, MS_ALL_METRICS = MS_METRICS };
@@ -24,6 +25,7 @@ struct ms_comparison {
     bool matrix;
     size_t query; /* without matrix: the one that the others are compared with */
     enum ms_progress_mode progress;
+    struct ms_page *page; /* that shows the pictures, too; NULL: none */
 };
 
 /* Prints it, and says and notes which distances there are none of. With fewer than two vectors JSON

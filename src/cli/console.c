@@ -46,6 +46,8 @@ void ms_console_start(void) {
     catch_signal(SIGINT, on_interrupt);
     catch_signal(SIGTERM, on_interrupt);
     catch_signal(SIGHUP, on_interrupt);
+    /* Where a caller ignores it, nobody learns how a child process ended. */
+    signal(SIGCHLD, SIG_DFL);
     /* A write then fails instead of killing, so that unfinished files can be removed first. */
     pipe_signal_caught = catch_signal(SIGPIPE, SIG_IGN);
 }

@@ -193,10 +193,11 @@ static int end(struct run *run) {
     return status;
 }
 
-/* It ended by itself; it is not waited for yet, so that its number stays its own. */
+/* It ended by itself, or nothing can be told of it; it is not waited for yet, so that its number
+ * stays its own. */
 static bool has_ended(const struct run *run) {
     siginfo_t about = {.si_pid = 0};
-    return waitid(P_PID, (id_t)run->child, &about, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+    return waitid(P_PID, (id_t)run->child, &about, WEXITED | WNOHANG | WNOWAIT) != 0 ||
            about.si_pid == run->child;
 }
 

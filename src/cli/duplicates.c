@@ -12,6 +12,7 @@
 #include "cli/limit.h"
 #include "cli/looks.h"
 #include "cli/names.h"
+#include "cli/report.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
@@ -38,6 +39,7 @@ static const struct ms_option duplicates_options[] = {
      "a list of names, two by two: pairs that are\nno duplicates"},
     {MS_OPTION_REMEMBER, "remember", 0, NULL, "note these pairs in the catalogue for ever"},
     {MS_OPTION_NO_CACHE, "no-cache", 0, NULL, "keep no catalogue of pictures between runs"},
+    MS_HTML_OPTION,
     {MS_OPTION_FORMAT, "format", 0, "FORMAT", "text or json"},
     {MS_OPTION_JSON, "json", 0, NULL, "the same as --format json"},
     {0}};
@@ -63,7 +65,8 @@ struct duplicates {
     struct ms_limit limit;
     int linkage, keep, json;
     bool removable, remember, no_cache, only_same;
-    const char *against_path, *not_duplicates;
+    const char *against_path, *not_duplicates, *html_path;
+    struct ms_report report;
     char *prefer; /* real path, or NULL */
     const char *path;
     struct ms_catalogue *catalogue, *against;
@@ -105,6 +108,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
         return true;
     case MS_OPTION_REMEMBER:
         return d->remember = true;
+    case MS_OPTION_HTML:
+        d->html_path = value;
+        return true;
     case MS_OPTION_NO_CACHE:
         return d->no_cache = true;
     case MS_OPTION_FORMAT:
@@ -146,7 +152,8 @@ static bool check(struct duplicates *d) {
                                "CATALOGUE");
     if (d->no_cache && d->path)
         return ms_refuse_usage("--no-cache is for pictures, %s is a catalogue", d->path);
-    return ms_check_sources(&d->sources);
+    const char *const inputs[] = {d->path, d->against_path, d->not_duplicates};
+    return ms_check_report(&d->sources, d->html_path, inputs, 3) && ms_check_sources(&d->sources);
 }
 
 static bool fail(const struct duplicates *d, minisim_status status, const minisim_error *error) {
@@ -224,17 +231,67 @@ static bool go_on(void *user, uint64_t compared) {
 
 /* Names alone have no labels. */
 static bool look_at_groups(const struct duplicates *d, struct ms_groups *groups) {
-    return (d->removable && !d->only_same) ||
+    return (d->removable && !d->only_same && !d->html_path) ||
            ms_look_at_groups(groups, &d->pictures, d->sources.progress, d->only_same);
 }
 
-static void write_groups(const struct duplicates *d, const struct ms_groups *groups) {
+/* A page shows them. */
+static bool spares_pictures(const struct duplicates *d, const struct ms_groups *groups) {
+    for (size_t i = 0; d->html_path && i < groups->count; i++)
+        for (size_t k = 0; k < groups->groups[i].count; k++)
+            if (ms_refuse_output(&d->sources, groups->groups[i].members[k].path))
+                return false;
+    return true;
+}
+
+/* The page first: the text may be read in part. */
+static void write_groups(struct duplicates *d, const struct ms_groups *groups) {
+    if (ms_report_page(&d->report))
+        ms_show_groups(groups, &d->report.page);
+    ms_close_report(&d->report);
     if (d->removable)
         ms_write_removable(groups, d->sources.null_ended);
     else if (d->json)
         ms_write_groups_json(groups);
     else
         ms_write_groups_text(groups);
+}
+
+static int by_ids(const void *one, const void *other) {
+    const struct ms_close_pair *x = one, *y = other;
+    return x->a != y->a ? (x->a > y->a) - (x->a < y->a) : (x->b > y->b) - (x->b < y->b);
+}
+
+static int by_distance(const void *one, const void *other) {
+    const struct ms_close_pair *x = one, *y = other;
+    return x->distance != y->distance ? (x->distance > y->distance) - (x->distance < y->distance)
+                                      : by_ids(x, y);
+}
+
+/* With --only same, what is merely similar must not come between copies when groups are made.
+ * `pairs` are the closest first, before and after. false: no memory, or an interrupt. */
+static bool keep_same_pairs(const struct duplicates *d, struct ms_close_pair *pairs,
+                            size_t *count) {
+    minisim_context_options limits = ms_look_limits(&d->pictures);
+    enum ms_look *looks = malloc((*count + 1) * sizeof *looks);
+    struct ms_team team;
+    size_t kept = 0;
+    if (!looks || !ms_team_open(&team, ms_count_threads(&d->pictures))) {
+        free(looks);
+        return ms_out_of_memory();
+    }
+    qsort(pairs, *count, sizeof *pairs, by_ids);
+    ms_progress_start_pairs(d->sources.progress, *count);
+    ms_look_at_pairs(d->catalogue, &limits, &team, pairs, *count, looks);
+    ms_progress_end();
+    ms_team_close(&team);
+    for (size_t i = 0; i < *count && !ms_interrupted(); i++)
+        if (looks[i] != MS_SIMILAR)
+            pairs[kept++] = pairs[i];
+    *count = kept;
+    qsort(pairs, *count, sizeof *pairs, by_distance);
+    free(looks);
+    return !ms_interrupted();
 }
 
 static bool find_groups(const struct duplicates *d, const struct ms_pass *pass,
@@ -251,10 +308,11 @@ static bool find_groups(const struct duplicates *d, const struct ms_pass *pass,
     ms_progress_end();
     if (!status)
         status = ms_distinct_drop(&d->distinct, d->catalogue, d->against, pairs, &count, &error);
-    if (!status)
+    bool good = status || !d->only_same || d->against || keep_same_pairs(d, pairs, &count);
+    if (!status && good)
         status = ms_make_groups(&grouping, pairs, count, groups, &error);
     free(pairs);
-    return status == MINISIM_OK || fail(d, status, &error);
+    return status ? fail(d, status, &error) : good;
 }
 
 /* Compares the records and shows what is found. */
@@ -274,11 +332,13 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
                                .records = rows->count};
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
-    else if (read_noted(d) && find_groups(d, &pass, &groups) && !ms_interrupted() &&
+    else if (ms_open_report(&d->report, d->html_path, &d->pictures) && read_noted(d) &&
+             find_groups(d, &pass, &groups) && !ms_interrupted() && spares_pictures(d, &groups) &&
              look_at_groups(d, &groups)) {
         write_groups(d, &groups);
         ms_flush_output();
     }
+    ms_close_report(&d->report);
     ms_free_groups(&groups);
     free((void *)pass.others.ids);
 }
@@ -304,7 +364,8 @@ static bool find_fact_limit(struct duplicates *d) {
         return ms_find_fact_limit(&d->limit, NULL);
     if (!ms_open_engine(&d->pictures, 1, &engine))
         return false;
-    bool good = ms_fits_catalogue(d->path, d->catalogue, &d->pictures, &engine) &&
+    bool good = !ms_refuse_output(&d->sources, engine.weights) &&
+                ms_fits_catalogue(d->path, d->catalogue, &d->pictures, &engine) &&
                 ms_find_fact_limit(&d->limit, engine.model);
     ms_close_engine(&engine);
     return good;
@@ -348,8 +409,9 @@ static void compare_pictures(struct duplicates *d) {
     struct ms_origin origin;
     if (!ms_open_engine(&d->pictures, ms_count_sources(&d->sources), &engine))
         return;
-    if ((d->limit.from || ms_find_fact_limit(&d->limit, engine.model)) && read_pairs(d, true) &&
-        ms_find_origin(&d->pictures, &engine, MS_F16, &origin)) {
+    if (!ms_refuse_output(&d->sources, engine.weights) &&
+        (d->limit.from || ms_find_fact_limit(&d->limit, engine.model)) && read_pairs(d, true)) {
+        ms_origin_of(engine.contexts[0], ms_region_of(&d->pictures), &origin);
         char *path = d->no_cache ? ms_temporary_catalogue()
                                  : ms_cached_catalogue(&d->sources, origin.embedding_id);
         if (path)

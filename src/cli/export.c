@@ -1,9 +1,9 @@
 /*
  * minisim export: a catalogue's vectors as another engine reads them. First is found what an
  * earlier export had already, and what is gone since; then the rows go, one by one, to the format
- * (export/formats.h) and their names to a list; at last both appear under their names.
+ * (exchange/formats.h) and their names to a list; at last both appear under their names.
  */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include "base/text.h"
 #include "catalogue/known.h"

@@ -98,37 +98,62 @@ static int compare_times(const struct ms_record *a, const struct ms_record *b) {
     return (a->nanoseconds > b->nanoseconds) - (a->nanoseconds < b->nanoseconds);
 }
 
-/* Below 0: a is rather kept than b. */
+/* Below 0: a is rather kept than b, by this alone. */
 static int compare_by(enum ms_keep keep, const struct ms_record *a, const struct ms_record *b) {
     uint64_t a_pixels = (uint64_t)a->width * a->height, b_pixels = (uint64_t)b->width * b->height;
-    int order = 0;
-    if (keep == MS_KEEP_NEWEST)
+    switch (keep) {
+    case MS_KEEP_RESOLUTION:
+        return (b_pixels > a_pixels) - (b_pixels < a_pixels);
+    case MS_KEEP_BYTES:
+        return (b->size > a->size) - (b->size < a->size);
+    case MS_KEEP_OLDEST:
+        return compare_times(a, b);
+    case MS_KEEP_NEWEST:
         return compare_times(b, a);
-    if (keep <= MS_KEEP_RESOLUTION)
-        order = (b_pixels > a_pixels) - (b_pixels < a_pixels);
-    if (order == 0 && keep <= MS_KEEP_BYTES)
-        order = (b->size > a->size) - (b->size < a->size);
-    return order == 0 && keep <= MS_KEEP_OLDEST ? compare_times(a, b) : order;
+    case MS_KEEP_FIRST:
+        break;
+    }
+    return 0;
 }
 
-static bool is_rather_kept(const struct ms_grouping *g, const struct ms_group_member *a,
-                           const struct ms_group_member *b) {
+/* Below 0: a is rather kept than b; 0: only their order decides. *why becomes what did. */
+static int compare_to_keep(const struct ms_grouping *g, const struct ms_group_member *a,
+                           const struct ms_group_member *b, const char **why) {
+    static const char *const reasons[] = {"the most pixels", "the largest file", "the oldest",
+                                          "the newest", "the first indexed"};
+    enum ms_keep last = g->keep == MS_KEEP_NEWEST ? MS_KEEP_NEWEST : MS_KEEP_OLDEST;
     bool a_preferred = g->prefer && ms_is_below(g->prefer, a->path);
     bool b_preferred = g->prefer && ms_is_below(g->prefer, b->path);
-    return a_preferred != b_preferred ? a_preferred
-                                      : compare_by(g->keep, &a->record, &b->record) < 0;
+    *why = "in the preferred folder";
+    if (a_preferred != b_preferred)
+        return a_preferred ? -1 : 1;
+    for (enum ms_keep keep = g->keep; keep <= last; keep++) {
+        int order = compare_by(keep, &a->record, &b->record);
+        *why = reasons[keep];
+        if (order != 0)
+            return order;
+    }
+    *why = reasons[MS_KEEP_FIRST];
+    return 0;
 }
 
-/* Members are in the order of their ids, so the lowest of equals is found. */
+/* Members are in the order of their ids, so the lowest of equals is found. Why it is kept is told
+ * by comparing it with the one that would be kept without it. */
 static void choose_kept(const struct ms_grouping *g, struct ms_group *group) {
-    size_t best = 0;
+    struct ms_group_member *members = group->members;
+    size_t best = 0, next;
     for (size_t i = 1; i < group->count; i++)
-        if (is_rather_kept(g, &group->members[i], &group->members[best]))
+        if (compare_to_keep(g, &members[i], &members[best], &group->kept_for) < 0)
             best = i;
-    struct ms_group_member kept = group->members[best];
-    group->members[best] = group->members[0];
-    group->members[0] = kept;
-    group->members[0].kept = true;
+    next = best == 0;
+    for (size_t i = next + 1; i < group->count; i++)
+        if (i != best && compare_to_keep(g, &members[i], &members[next], &group->kept_for) < 0)
+            next = i;
+    compare_to_keep(g, &members[best], &members[next], &group->kept_for);
+    struct ms_group_member kept = members[best];
+    members[best] = members[0];
+    members[0] = kept;
+    members[0].kept = true;
 }
 
 /* ---- how far they are ---- */
@@ -179,8 +204,8 @@ static minisim_status measure_members(const struct ms_pass *pass, struct gauge *
                                       &gauge->other, error);
         if (status)
             break;
-        ms_stored_distances(pass->kernels, pass->metric, &gauge->first, &gauge->other, gauge->room,
-                            &value);
+        ms_stored_distances(pass->kernels, pass->metric, &gauge->first, &gauge->other, NULL,
+                            gauge->room, &value);
         members[i].distance = in_range(dot ? -value : value);
     }
     if (!status)

@@ -3,11 +3,12 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/catalogues.h"
 #include "cli/console.h"
 #include "cli/looks.h"
+#include "cli/report.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 void ms_free_groups(struct ms_groups *groups) {
     for (size_t i = 0; i < groups->count; i++) {
@@ -113,17 +114,69 @@ void ms_write_groups_json(const struct ms_groups *groups) {
     putchar('\n');
 }
 
+/* ---- a page ---- */
+
+static void show_member(const struct ms_groups *groups, const struct ms_group *group, size_t k,
+                        struct ms_page *page) {
+    const struct ms_group_member *member = &group->members[k];
+    bool is_file = !(member->record.flags & MS_RECORD_NO_FILE);
+    char value[MS_NUMBER_SIZE], head[64], file[MS_FILE_NOTE] = "", note[2 * MS_FILE_NOTE];
+    if (groups->against)
+        snprintf(head, sizeof head, "%s", k ? ms_look_text(member->look) : "To compare");
+    else if (k == 0)
+        snprintf(head, sizeof head, "Keep: %s", group->kept_for);
+    else
+        snprintf(head, sizeof head, "%s", ms_look_text(member->look));
+    if (is_file)
+        ms_file_note(member->path, &member->record, file);
+    if (k > 0)
+        snprintf(note, sizeof note, "%s %s%s%s", groups->dot ? "product" : "distance",
+                 ms_shown_value(member->distance, value), is_file ? "; " : "", file);
+    else
+        snprintf(note, sizeof note, "%s", file);
+    ms_page_card(page, &(struct ms_card){.name = member->path,
+                                         .missing = is_file ? NULL : "an id, no file",
+                                         .head = head,
+                                         .note = *note ? note : NULL,
+                                         .chosen = k == 0});
+}
+
+static void begin_groups(const struct ms_groups *groups, struct ms_page *page) {
+    char about[256], count[MS_NUMBER_SIZE], records[MS_NUMBER_SIZE], limit[MS_NUMBER_SIZE];
+    snprintf(about, sizeof about,
+             "%s group%s among %s records: %s %s %s (%s). Nothing was deleted.",
+             ms_count_text(groups->count, count), groups->count == 1 ? "" : "s",
+             ms_count_text(groups->records, records), groups->metric,
+             groups->dot ? "product at least" : "distance at most",
+             ms_double_text(groups->limit, limit), groups->limit_from);
+    ms_page_begin(page, groups->against ? "Duplicates in" : "Duplicates", groups->against, about);
+    if (groups->count == 0)
+        ms_page_section(page, "There are none", NULL, NULL);
+}
+
+void ms_show_groups(const struct ms_groups *groups, struct ms_page *page) {
+    begin_groups(groups, page);
+    for (size_t i = 0; i < groups->count && !ms_interrupted(); i++) {
+        const struct ms_group *group = &groups->groups[i];
+        char what[64], about[64], number[MS_NUMBER_SIZE];
+        snprintf(what, sizeof what, "%zu pictures, group %s", group->count,
+                 ms_count_text(i + 1, number));
+        snprintf(about, sizeof about, "%s %s",
+                 groups->dot ? "smallest product" : "largest distance",
+                 ms_shown_value(group->largest, number));
+        ms_page_section(page, what, NULL, about);
+        ms_page_cards_begin(page);
+        for (size_t k = 0; k < group->count && !ms_interrupted(); k++)
+            show_member(groups, group, k, page);
+        ms_page_cards_end(page);
+    }
+}
+
 /* ---- what could go ---- */
 
 /* Is the file as it was when its vector was made? Rows have none. */
 static bool is_fresh(const struct ms_group_member *member) {
-    const struct ms_record *record = &member->record;
-    struct stat about;
-    if (record->flags & MS_RECORD_NO_FILE)
-        return true;
-    if (stat(member->path, &about) == 0 && (uint64_t)about.st_size == record->size &&
-        about.st_mtim.tv_sec == record->seconds &&
-        (uint32_t)about.st_mtim.tv_nsec == record->nanoseconds)
+    if (member->record.flags & MS_RECORD_NO_FILE || ms_is_unchanged(member->path, &member->record))
         return true;
     ms_complain(member->path, "it changed or is gone since it was indexed: nothing is offered for "
                               "removal because of it");

@@ -7,6 +7,7 @@
 
 #include "catalogue/catalogue.h"
 #include "pairs/look.h"
+#include "report/html.h"
 
 /* A picture, or a row of another model (record.flags). */
 struct ms_group_member {
@@ -27,6 +28,7 @@ struct ms_group {
     size_t count;
     double largest; /* distance of any two, as they were found; of products, the smallest. With a
                        second catalogue: of members[0] and any other */
+    const char *kept_for; /* why members[0] is kept, in words; NULL with a second catalogue */
 };
 
 struct ms_groups {
@@ -46,6 +48,9 @@ void ms_free_groups(struct ms_groups *groups);
 /* Writers onto standard output. */
 void ms_write_groups_text(const struct ms_groups *groups);
 void ms_write_groups_json(const struct ms_groups *groups);
+
+/* A page with all of it. An interrupt ends it early. */
+void ms_show_groups(const struct ms_groups *groups, struct ms_page *page);
 
 /* The paths of members that need not be kept, one a line or ended by NUL. A file that changed since
  * it was indexed, or whose kept one did, is not among them: this is said and noted. */

@@ -1,7 +1,6 @@
 /* minisim import: rows that another model or engine wrote become records of a catalogue. A name
  * that is known already gets the new row, where that differs. */
 #include "base/json.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "catalogue/known.h"
 #include "cli/arrays.h"
@@ -98,15 +97,11 @@ static bool check(struct import *x, char **names, size_t count) {
 
 static minisim_status add(struct import *x, const char *name, const float *values, size_t count,
                           minisim_error *error) {
-    struct ms_record old, record = {.flags = MS_RECORD_NO_FILE};
+    struct ms_record old, record = ms_record_of(values, count);
     char path[MS_PATH_MOST + 1], old_label[MS_PATH_MOST + 1] = "", room[MS_PATH_MOST + 1];
     const char *label = ms_label_of(&x->labels, name, room);
-    struct ms_sha256 hash;
     uint64_t old_id, id = ms_catalogue_ids(x->catalogue);
     bool found;
-    ms_sha256_start(&hash);
-    ms_sha256_add_floats(&hash, values, count);
-    ms_sha256_digest(&hash, record.content);
     minisim_status status = ms_known_path(&x->known, name, &found, &old_id, &old, error);
     if (!status && found)
         status = ms_catalogue_text(x->catalogue, old_id, &old, path, old_label, error);
@@ -184,13 +179,14 @@ static void import(struct import *x) {
                     : ms_read_exported(x->file, x->ids_path, x->null_ended, &array);
     if (!read)
         return;
-    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns};
+    struct ms_origin origin = {.dimension = (uint32_t)array.vectors.columns,
+                               .type = x->type < 0 ? MS_F16 : (enum ms_vector_type)x->type,
+                               .any_type = x->type < 0};
     if (array.vectors.columns > MS_DIMENSION_MOST) {
         ms_complain(x->file, "its rows have more than %d values", MS_DIMENSION_MOST);
         ms_note(MS_EXIT_SOME_FAILED);
     } else {
-        minisim_status status =
-            ms_open_catalogue_writer(x->path, x->type, &origin, &x->catalogue, &error);
+        minisim_status status = ms_catalogue_open_writer(x->path, &origin, &x->catalogue, &error);
         if (status)
             ms_catalogue_failed(x->path, status, &error);
         else

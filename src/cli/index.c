@@ -181,15 +181,21 @@ static bool commit(struct index *x) {
     return true;
 }
 
-static bool open_catalogue(struct index *x, struct ms_origin *origin) {
+static bool open_catalogue(struct index *x, const struct ms_engine *engine) {
+    struct ms_origin origin;
     minisim_error error;
-    minisim_status status =
-        ms_open_catalogue_writer(x->path, x->type, origin, &x->catalogue, &error);
+    ms_origin_of(engine->contexts[0], ms_region_of(&x->pictures), &origin);
+    if (x->type >= 0) {
+        origin.type = (enum ms_vector_type)x->type;
+        origin.any_type = false;
+    }
+    minisim_status status = ms_catalogue_open_writer(x->path, &origin, &x->catalogue, &error);
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
     x->committed_at = ms_now();
-    if (!ms_stored_open(&x->row, origin->type, origin->dimension, 1))
+    const struct ms_origin *ours = ms_catalogue_origin(x->catalogue);
+    if (!ms_stored_open(&x->row, ours->type, ours->dimension, 1))
         return out_of_memory(x);
     status = ms_known_open(&x->known, x->catalogue, &error);
     return status ? fail(x, status, &error) : true;
@@ -374,8 +380,10 @@ static bool see(void *user, const uint8_t content[32], uint32_t width, uint32_t 
     minisim_error error;
     memcpy(d->record.content, content, sizeof d->record.content);
     pthread_mutex_lock(&x->lock);
-    /* Should this fail, adding the picture will, too, and says it. */
-    (void)ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
+    minisim_status status =
+        ms_known_content(&x->known, content, &d->has_copy, &d->copy, &record, &error);
+    if (status)
+        fail(x, status, &error);
     pthread_mutex_unlock(&x->lock);
     d->record.width = d->has_copy ? record.width : width;
     d->record.height = d->has_copy ? record.height : height;
@@ -467,7 +475,7 @@ static bool take(void *user, const char *name, void *detail, const float *embedd
         return true;
     }
     pthread_mutex_lock(&x->lock);
-    bool good = add(x, d, embedding);
+    bool good = !x->failed && add(x, d, embedding);
     if (good && ms_catalogue_waiting(x->catalogue) == 0)
         count_committed(x);
     else if (good && ms_now() - x->committed_at > 5)
@@ -478,15 +486,30 @@ static bool take(void *user, const char *name, void *detail, const float *embedd
 
 /* ---- what was not met ---- */
 
+static bool is_gone(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
+
+/* What cannot be looked at is not taken for gone. */
+static void stays(const char *name, int error) {
+    ms_complain(name, "%s: its records stay as they are", strerror(error));
+    ms_note(MS_EXIT_SOME_FAILED);
+}
+
 static bool find_roots(struct index *x) {
     x->met = calloc(1, (size_t)(x->old_ids / 8 + 1));
     x->roots = calloc(x->sources.count + 1, sizeof *x->roots);
     if (!x->met || !x->roots)
         return out_of_memory(x);
     for (size_t i = 0; i < x->sources.count; i++) {
+        const char *name = x->sources.names[i];
         struct stat about;
-        if (stat(x->sources.names[i], &about) == 0 && S_ISDIR(about.st_mode))
-            x->roots[i] = realpath(x->sources.names[i], NULL);
+        bool there = stat(name, &about) == 0;
+        if (there && !S_ISDIR(about.st_mode))
+            continue;
+        x->roots[i] = there ? realpath(name, NULL) : NULL;
+        if (!x->roots[i] && !is_gone(errno))
+            stays(name, errno);
     }
     return true;
 }
@@ -504,8 +527,12 @@ static bool judge(struct index *x, uint64_t id, const struct ms_record *record) 
             below = true;
             walked = walked || has_place(x, i, record->device);
         }
-    if (!below || stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR))
+    if (!below || stat(path, &about) == 0)
         return true;
+    if (!is_gone(errno)) {
+        stays(path, errno);
+        return true;
+    }
     bool removes = x->prune && walked;
     if (!x->sources.quiet && !removes && x->counts[MISSING] < 10)
         ms_complain(path, "missing%s",
@@ -561,10 +588,8 @@ static void report(const struct index *x) {
 /* All of it, to the last commit. */
 static bool update(struct index *x, const struct ms_engine *engine) {
     static const struct ms_known_pictures known = {sizeof(struct detail), is_done, embed, take};
-    struct ms_origin origin;
     x->sources.known = &known;
-    if (!ms_find_origin(&x->pictures, engine, MS_F16, &origin) || !open_catalogue(x, &origin) ||
-        !find_roots(x))
+    if (!open_catalogue(x, engine) || !find_roots(x))
         return false;
     ms_embed_sources(&x->sources, &x->pictures, engine, NULL, x);
     if (!ms_interrupted() && !x->failed)

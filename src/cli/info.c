@@ -9,6 +9,7 @@
 #include "cli/pictures.h"
 #include "cli/verbs.h"
 #include "kernels/kernels.h"
+#include "net/context.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ struct info {
     char *path; /* of the weights */
     minisim_model *model;
     minisim_model_info weights;
-    struct ms_preprocessing preprocessing;
+    struct ms_preparation preparation;
     size_t context_bytes;
     uint64_t picture_bytes;
     char id[65];
@@ -67,13 +68,14 @@ static bool gather(struct info *info) {
         status = minisim_context_open(info->model, &options, &context, &error);
     if (status == MINISIM_OK)
         status = minisim_context_embedding_id(context, info->id);
+    if (status == MINISIM_OK)
+        info->preparation = *ms_context_preparation(context);
     minisim_context_close(context);
     if (status != MINISIM_OK) {
         ms_complain(NULL, "%s", error.text);
         ms_note_refusal(status);
         return false;
     }
-    ms_find_preprocessing(&info->pictures, &info->weights, &info->preprocessing);
     info->picture_bytes = ms_max_memory(&info->pictures);
     return true;
 }
@@ -150,16 +152,16 @@ static void print_preprocessing(const struct info *info) {
     unsigned size = (unsigned)info->weights.input_size;
     printf("\nPreprocessing\n");
     print_label("geometry");
-    if (info->preprocessing.geometry == MINISIM_CROP)
+    if (info->preparation.geometry == MINISIM_CROP)
         printf("crop: the shorter side to %u, then the central %u x %u\n",
-               (unsigned)info->preprocessing.crop_size, size, size);
-    else if (info->preprocessing.geometry == MINISIM_PAD)
+               (unsigned)info->preparation.crop_size, size, size);
+    else if (info->preparation.geometry == MINISIM_PAD)
         printf("pad: fitted into %u x %u, centred on colour %06x\n", size, size,
-               (unsigned)info->preprocessing.pad_colour);
+               (unsigned)info->preparation.pad_colour);
     else
         printf("squash: the whole picture to %u x %u\n", size, size);
     print_label("resampling");
-    printf("%s\n", ms_resample_name(info->preprocessing.resample));
+    printf("%s\n", ms_resample_name(info->preparation.resample));
     print_label("values");
     print_three("(v/255 - mean) / std, mean", info->weights.mean);
     print_three("; std", info->weights.std);
@@ -218,15 +220,15 @@ static void json_weights(const struct info *info, struct ms_json *json) {
 static void json_preprocessing(const struct info *info, struct ms_json *json) {
     char colour[8];
     ms_json_open(json, "preprocessing", '{');
-    ms_json_text(json, "geometry", ms_geometry_name(info->preprocessing.geometry));
-    if (info->preprocessing.geometry == MINISIM_CROP)
-        ms_json_count(json, "crop_size", info->preprocessing.crop_size);
-    if (info->preprocessing.geometry == MINISIM_PAD) {
+    ms_json_text(json, "geometry", ms_geometry_name(info->preparation.geometry));
+    if (info->preparation.geometry == MINISIM_CROP)
+        ms_json_count(json, "crop_size", info->preparation.crop_size);
+    if (info->preparation.geometry == MINISIM_PAD) {
         snprintf(colour, sizeof colour, "%06x",
-                 (unsigned)(info->preprocessing.pad_colour & 0xffffff));
+                 (unsigned)(info->preparation.pad_colour & 0xffffff));
         ms_json_text(json, "pad_colour", colour);
     }
-    ms_json_text(json, "resample", ms_resample_name(info->preprocessing.resample));
+    ms_json_text(json, "resample", ms_resample_name(info->preparation.resample));
     json_three(json, "mean", info->weights.mean);
     json_three(json, "std", info->weights.std);
     ms_json_close(json, '}');

@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "cli/names.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,13 @@ static bool add_line(struct ms_labels *labels, char *line, bool files) {
         labels->labels = grown;
         labels->capacity = capacity;
     }
-    /* One that cannot be found will not be met. */
+    /* One that is not there will not be met. */
     bool found = files && ms_real_path(tab + 1, real);
+    if (files && !found && errno != ENOENT && errno != ENOTDIR) {
+        refuse(tab + 1, strerror(errno));
+        free(line);
+        return false;
+    }
     char *path = strdup(found ? real : tab + 1);
     labels->labels[labels->count++] = (struct ms_label){.path = path, .label = line};
     return path || ms_out_of_memory();
@@ -54,7 +60,7 @@ bool ms_labels_read(struct ms_labels *labels, const char *path, bool null_ended,
     for (char *line; good && (line = ms_names_next(&list));)
         good = add_line(labels, line, files);
     ms_names_close(&list);
-    if (!good || ms_interrupted())
+    if (!good || list.failed || ms_interrupted())
         return false;
     if (labels->count > 0)
         qsort(labels->labels, labels->count, sizeof *labels->labels, compare);

@@ -1,6 +1,5 @@
 #include "cli/looks.h"
 
-#include "base/team.h"
 #include "cli/console.h"
 
 #include <pthread.h>
@@ -57,6 +56,64 @@ const char *ms_look_text(enum ms_look look) {
 
 void ms_json_look(struct ms_json *json, enum ms_look look) {
     ms_json_text(json, "look", ms_look_names[look]);
+}
+
+/* ---- pairs ---- */
+
+/* Threads take the next pairs of one `a`, until there are none. */
+struct pairs {
+    const struct ms_catalogue *catalogue;
+    const minisim_context_options *limits;
+    const struct ms_close_pair *pairs;
+    size_t count, next;
+    enum ms_look *looks;
+};
+
+/* NULL: it cannot be read, or has no file. The view needs `path`. */
+static struct ms_view *open_record(const struct pairs *work, uint64_t id,
+                                   char path[MS_PATH_MOST + 1]) {
+    struct ms_record record;
+    size_t count;
+    minisim_error error;
+    minisim_status status = ms_catalogue_records(work->catalogue, id, 1, &record, &count, &error);
+    if (!status)
+        status = ms_catalogue_text(work->catalogue, id, &record, path, NULL, &error);
+    if (status)
+        complain("a record", status, &error);
+    return status || (record.flags & MS_RECORD_NO_FILE) ? NULL : ms_open_view(path, work->limits);
+}
+
+static void look_at_some_pairs(void *argument, size_t member) {
+    char path[2][MS_PATH_MOST + 1];
+    struct pairs *work = argument;
+    (void)member;
+    while (!ms_interrupted()) {
+        pthread_mutex_lock(&lock);
+        size_t i = work->next, end = i;
+        while (end < work->count && work->pairs[end].a == work->pairs[i].a)
+            end++;
+        work->next = end;
+        pthread_mutex_unlock(&lock);
+        if (i == end)
+            break;
+        struct ms_view *a = open_record(work, work->pairs[i].a, path[0]);
+        for (; i < end && !ms_interrupted(); i++) {
+            struct ms_view *b = a ? open_record(work, work->pairs[i].b, path[1]) : NULL;
+            work->looks[i] = ms_compare_views(a, b);
+            ms_view_close(b);
+            pthread_mutex_lock(&lock);
+            ms_progress_step(false);
+            pthread_mutex_unlock(&lock);
+        }
+        ms_view_close(a);
+    }
+}
+
+void ms_look_at_pairs(const struct ms_catalogue *catalogue, const minisim_context_options *limits,
+                      struct ms_team *team, const struct ms_close_pair *pairs, size_t count,
+                      enum ms_look *looks) {
+    struct pairs work = {catalogue, limits, pairs, count, 0, looks};
+    ms_team_run(team, look_at_some_pairs, &work);
 }
 
 /* ---- groups ---- */

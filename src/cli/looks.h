@@ -3,6 +3,8 @@
 #define MS_CLI_LOOKS_H
 
 #include "base/json.h"
+#include "base/team.h"
+#include "catalogue/all_pairs.h"
 #include "cli/groups.h"
 #include "cli/pictures.h"
 #include "cli/progress.h"
@@ -28,6 +30,15 @@ enum ms_look ms_compare_views(const struct ms_view *a, const struct ms_view *b);
 /* For people; of MS_LOOKS "not looked at", in JSON null. */
 const char *ms_look_text(enum ms_look look);
 void ms_json_look(struct ms_json *json, enum ms_look look);
+
+/*
+ * Looks at pairs of a catalogue's records: looks[i] becomes what the two of pairs[i] are, MS_LOOKS
+ * where that cannot be seen. Pairs that follow each other with one `a` take its view once. Each is
+ * a step of the progress. An interrupt leaves the rest as it was.
+ */
+void ms_look_at_pairs(const struct ms_catalogue *catalogue, const minisim_context_options *limits,
+                      struct ms_team *team, const struct ms_close_pair *pairs, size_t count,
+                      enum ms_look *looks);
 
 /*
  * Looks at members[0] of each group beside every other one, on so many threads. With `only_same`,

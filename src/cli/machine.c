@@ -1,19 +1,31 @@
 /* The machine's memory: see machine.h. */
 #include "cli/machine.h"
 
-#include <inttypes.h>
+#include "base/text.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The next line, without its end. */
+static bool read_line(char *line, size_t size, FILE *file) {
+    if (!fgets(line, (int)size, file))
+        return false;
+    char *end = strchr(line, '\n');
+    if (end)
+        *end = '\0';
+    return true;
+}
+
 /* The number that a file holds; UINT64_MAX: there is no file, or "max" in it. */
 static uint64_t read_limit(const char *path) {
-    uint64_t limit;
+    char line[32];
+    uint64_t limit = UINT64_MAX;
     FILE *file = fopen(path, "re");
     if (!file)
-        return UINT64_MAX;
-    if (fscanf(file, "%" SCNu64, &limit) != 1)
+        return limit;
+    if (read_line(line, sizeof line, file) && !ms_parse_count(line, UINT64_MAX, &limit))
         limit = UINT64_MAX;
     fclose(file);
     return limit;
@@ -38,14 +50,13 @@ uint64_t ms_group_memory(const char *list, const char *root) {
     char line[PATH_MAX + 256]; /* NUMBER:CONTROLLERS:GROUP; version 2 names no controllers */
     uint64_t least = UINT64_MAX;
     FILE *file = fopen(list, "re");
-    while (file && fgets(line, sizeof line, file)) {
+    while (file && read_line(line, sizeof line, file)) {
         char *controllers = strchr(line, ':');
         char *group = controllers ? strchr(controllers + 1, ':') : NULL;
         uint64_t limit = UINT64_MAX;
         if (!group)
             continue;
         *group++ = '\0';
-        group[strcspn(group, "\n")] = '\0';
         if (!controllers[1])
             limit = least_limit(root, "", group, "memory.max");
         else if (strstr(controllers, "memory"))

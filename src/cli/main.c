@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 static const struct ms_verb *const verbs[] = {
-    &ms_verb_embed,      &ms_verb_compare, &ms_verb_classify, &ms_verb_index,  &ms_verb_search,
-    &ms_verb_duplicates, &ms_verb_check,   &ms_verb_list,     &ms_verb_remove, &ms_verb_verify,
-    &ms_verb_compact,    &ms_verb_merge,   &ms_verb_export,   &ms_verb_import, &ms_verb_info,
-    &ms_verb_bench,      &ms_verb_trace,   &ms_verb_selftest};
+    &ms_verb_embed,      &ms_verb_compare, &ms_verb_classify,  &ms_verb_index,   &ms_verb_search,
+    &ms_verb_duplicates, &ms_verb_check,   &ms_verb_calibrate, &ms_verb_list,    &ms_verb_remove,
+    &ms_verb_verify,     &ms_verb_compact, &ms_verb_merge,     &ms_verb_export,  &ms_verb_import,
+    &ms_verb_info,       &ms_verb_bench,   &ms_verb_trace,     &ms_verb_selftest};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void print_help(FILE *file) {

@@ -44,7 +44,7 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
     bool is_input = strcmp(path, "-") == 0;
     names->source = is_input ? "standard input" : path;
     names->end = null_ended ? '\0' : '\n';
-    names->at_end = false;
+    names->at_end = names->failed = false;
     names->line = 0;
     names->next = names->filled = 0;
     names->descriptor =
@@ -67,7 +67,8 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
 static int next_byte(struct ms_names *names) {
     if (names->next == names->filled && !names->at_end) {
         long count = ms_read_patiently(names->descriptor, names->bytes, sizeof names->bytes);
-        if (count < 0 && !ms_interrupted())
+        names->failed = count < 0;
+        if (names->failed && !ms_interrupted())
             say_failed(names->source, "read");
         names->at_end = count <= 0;
         names->next = 0;
@@ -108,6 +109,7 @@ char *ms_names_next(struct ms_names *names) {
             refuse_name(names, why);
         } else if (*name) {
             char *copy = strdup(name);
+            names->failed = !copy;
             if (!copy)
                 ms_out_of_memory();
             return copy;

@@ -17,6 +17,7 @@ struct ms_names {
     int descriptor;
     char end; /* of a name: newline or NUL */
     bool at_end;
+    bool failed; /* reading it, or memory: there are more names than were given */
     uint64_t line;
     uint64_t total; /* names in the list, counted beforehand; UINT64_MAX: it is no regular file */
     char bytes[16384];

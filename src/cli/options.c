@@ -132,8 +132,9 @@ static bool apply(struct parse *p, const struct ms_option *option, const char *v
 }
 
 static bool parse_long(struct parse *p, const char *name) {
-    size_t length = strcspn(name, "=");
-    const char *value = name[length] ? name + length + 1 : NULL;
+    const char *equals = strchr(name, '=');
+    const char *value = equals ? equals + 1 : NULL;
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
     const struct ms_option *option = find_option(p->verb, name, length, 0);
     if (!option)
         return access(name - 2, F_OK) == 0 ? refuse_dash(name - 2)

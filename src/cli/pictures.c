@@ -244,26 +244,6 @@ bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **m
     return false;
 }
 
-void ms_find_preprocessing(const struct ms_picture_settings *settings,
-                           const minisim_model_info *weights, struct ms_preprocessing *found) {
-    const minisim_context_options *o = &settings->context;
-    bool own = o->geometry != MINISIM_GEOMETRY_FROM_WEIGHTS;
-    *found = (struct ms_preprocessing){.geometry = own ? o->geometry : weights->geometry,
-                                       .crop_size = own ? o->crop_size : weights->crop_size,
-                                       .pad_colour = own ? o->pad_colour : weights->pad_colour,
-                                       .resample = o->resample ? o->resample : weights->resample};
-    if (found->geometry == MINISIM_CROP && found->crop_size == 0)
-        found->crop_size = weights->input_size * 8 / 7;
-}
-
-const char *ms_geometry_name(minisim_geometry geometry) {
-    return geometry == MINISIM_CROP ? "crop" : geometry == MINISIM_PAD ? "pad" : "squash";
-}
-
-const char *ms_resample_name(minisim_resample resample) {
-    return resample == MINISIM_BICUBIC ? "bicubic" : resample == MINISIM_STB ? "stb" : "bilinear";
-}
-
 static uint64_t count_cpus(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? (uint64_t)CPU_COUNT(&set) : 1;
@@ -340,6 +320,7 @@ bool ms_open_engine(const struct ms_picture_settings *settings, uint64_t most,
     options.size = sizeof options;
     options.max_memory = ms_max_memory(settings);
     return_memory(options.max_memory);
+    malloc_trim(0); /* what loading the weights took goes back before contexts take theirs */
     /* Threads share one picture only when told to: waking them costs what they save on small
      * networks and busy machines. */
     if (most <= 1) {

@@ -43,18 +43,6 @@ const void *ms_embedded_weights(size_t *size);
  */
 bool ms_open_model(const struct ms_picture_settings *settings, minisim_model **model, char **path);
 
-/* How pictures reach the network: what the options say, or else the weights. */
-struct ms_preprocessing {
-    minisim_geometry geometry;
-    uint32_t crop_size, pad_colour; /* where the geometry has one */
-    minisim_resample resample;
-};
-
-void ms_find_preprocessing(const struct ms_picture_settings *settings,
-                           const minisim_model_info *weights, struct ms_preprocessing *found);
-const char *ms_geometry_name(minisim_geometry geometry);
-const char *ms_resample_name(minisim_resample resample);
-
 /* How many threads the options ask for, or one for each CPU; at most as many as share a picture. */
 size_t ms_count_threads(const struct ms_picture_settings *settings);
 

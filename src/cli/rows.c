@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "cli/console.h"
 #include "cli/results.h"
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <errno.h>
 

@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/limit.h"
 #include "cli/looks.h"
+#include "cli/report.h"
 #include "cli/sources.h"
 #include "cli/verbs.h"
 
@@ -29,6 +30,7 @@ static const struct ms_option search_options[] = {
     {MS_OPTION_LABEL, "label", 0, "LABEL", "show none but those with this label"},
     {MS_OPTION_ID, "id", 0, "ID",
      "search for a record of the catalogue itself, by\nthe id that list --json tells"},
+    MS_HTML_OPTION,
     {MS_OPTION_VECTORS, "vectors", 0, "FILE",
      "search for the rows of a NumPy file (.npy)\ninstead; - is standard input"},
     {MS_OPTION_IDS, "ids", 0, "FILE", "names of these rows, as embed\nwrites them"},
@@ -61,7 +63,8 @@ struct search {
     uint64_t most;
     bool exclude_self, explain, only_same, has_id;
     uint64_t id;
-    const char *path, *vectors_path, *ids_path, *label;
+    const char *path, *vectors_path, *ids_path, *label, *html_path;
+    struct ms_report report;
     uint8_t *labelled; /* a bit for each id that has the label; NULL: all may be shown */
     struct ms_catalogue *catalogue;
     const struct ms_kernels *kernels;
@@ -93,6 +96,9 @@ static bool take_option(void *settings, const struct ms_option *option, const ch
     case MS_OPTION_ID:
         s->has_id = true;
         return ms_take_count(option, value, 0, UINT64_MAX, &s->id);
+    case MS_OPTION_HTML:
+        s->html_path = value;
+        return true;
     case MS_OPTION_VECTORS:
         s->vectors_path = value;
         return true;
@@ -131,7 +137,8 @@ static bool check(struct search *s) {
                                s->only_same ? "only" : "explain");
     if (s->vectors_path && s->exclude_self && !s->ids_path)
         return ms_refuse_usage("--exclude-self needs the rows' names: --ids FILE");
-    return ms_check_sources(sources);
+    const char *const inputs[] = {s->path, s->vectors_path, s->ids_path};
+    return ms_check_report(sources, s->html_path, inputs, 3) && ms_check_sources(sources);
 }
 
 /* ---- answers ---- */
@@ -146,6 +153,38 @@ static void own_path(const struct search *s, const char *name, char path[MS_PATH
         snprintf(path, MS_PATH_MOST + 1, "%s", name);
     else if (!ms_real_path(name, path))
         path[0] = '\0';
+}
+
+/* Nothing where nobody asked for a page, as below. */
+static void begin_page(struct search *s, const char *name, bool any) {
+    struct ms_page *page = ms_report_page(&s->report);
+    struct ms_card card = {.name = name,
+                           .missing = s->vectors_path          ? "a row, no picture"
+                                      : strcmp(name, "-") == 0 ? "from standard input"
+                                                               : NULL,
+                           .head = "Searched for",
+                           .note = any ? NULL : "nothing is close enough",
+                           .chosen = true};
+    if (!page)
+        return;
+    ms_page_section(page, "Nearest to", name, NULL);
+    ms_page_cards_begin(page);
+    ms_page_card(page, &card);
+}
+
+static void show_hit(struct search *s, double value, const char *path,
+                     const struct ms_record *record, enum ms_look look) {
+    struct ms_page *page = ms_report_page(&s->report);
+    char head[MS_NUMBER_SIZE], file[MS_FILE_NOTE], note[2 * MS_FILE_NOTE];
+    bool is_file = !(record->flags & MS_RECORD_NO_FILE);
+    if (!page)
+        return;
+    snprintf(note, sizeof note, "%s%s%s", s->explain ? ms_look_text(look) : "",
+             s->explain ? "; " : "", ms_file_note(path, record, file));
+    ms_page_card(page, &(struct ms_card){.name = path,
+                                         .missing = is_file ? NULL : "an id, no file",
+                                         .head = ms_shown_value(value, head),
+                                         .note = is_file ? note : NULL});
 }
 
 static void begin_answer(const struct search *s, struct ms_json *json, const char *name) {
@@ -163,15 +202,14 @@ static void begin_answer(const struct search *s, struct ms_json *json, const cha
     printf(" (%s is closer)\n", dot ? "larger" : "smaller");
 }
 
-static void print_hit(const struct search *s, struct ms_json *json, const struct ms_hit *hit,
+static void print_hit(const struct search *s, struct ms_json *json, uint64_t id, double value,
                       const char *path, const char *label, enum ms_look look) {
-    double value = ms_limit_metric(&s->limit) == MINISIM_DOT ? -hit->distance : hit->distance;
     if (s->json) {
         ms_json_open(json, NULL, '{');
         ms_json_name(json, "path", path);
         if (*label)
             ms_json_name(json, "label", label);
-        ms_json_count(json, "id", hit->id);
+        ms_json_count(json, "id", id);
         ms_json_double(json, ms_limit_metrics[s->limit.metric], value);
         if (s->explain)
             ms_json_look(json, look);
@@ -197,10 +235,11 @@ static enum ms_look look(const struct search *s, const struct ms_view *ours,
     return found;
 }
 
-static bool print_hits(const struct search *s, struct ms_json *json, const struct ms_top *top,
+static bool print_hits(struct search *s, struct ms_json *json, const struct ms_top *top,
                        const char *own, const struct ms_view *view) {
+    bool dot = ms_limit_metric(&s->limit) == MINISIM_DOT;
     size_t shown = 0;
-    for (size_t i = 0; i < top->count && shown < s->most; i++) {
+    for (size_t i = 0; i < top->count && shown < s->most && !ms_interrupted(); i++) {
         char path[MS_PATH_MOST + 1], label[MS_PATH_MOST + 1];
         struct ms_record record;
         minisim_error error;
@@ -213,15 +252,20 @@ static bool print_hits(const struct search *s, struct ms_json *json, const struc
             return fail(s, status, &error);
         if (s->exclude_self && strcmp(own, path) == 0)
             continue;
+        if (ms_refuse_output(&s->sources, path))
+            return false;
         shown++;
         enum ms_look found = look(s, view, &record, path);
-        if (found != MS_SIMILAR || !s->only_same)
-            print_hit(s, json, &top->hits[i], path, label, found);
+        if (found != MS_SIMILAR || !s->only_same) {
+            double value = dot ? -top->hits[i].distance : top->hits[i].distance;
+            print_hit(s, json, id, value, path, label, found);
+            show_hit(s, value, path, &record, found);
+        }
     }
     return true;
 }
 
-static bool answer(const struct search *s, const char *name, const struct ms_top *top) {
+static bool answer(struct search *s, const char *name, const struct ms_top *top) {
     struct ms_json json = {.file = stdout};
     minisim_context_options limits = ms_look_limits(&s->pictures);
     char own[MS_PATH_MOST + 1] = "";
@@ -231,8 +275,11 @@ static bool answer(const struct search *s, const char *name, const struct ms_top
     if (s->exclude_self)
         own_path(s, name, own);
     begin_answer(s, &json, name);
+    begin_page(s, name, top->count > 0);
     bool good = print_hits(s, &json, top, own, view);
     ms_view_close(view);
+    if (ms_report_page(&s->report))
+        ms_page_cards_end(&s->report.page);
     if (good && s->json) {
         ms_json_close(&json, ']');
         ms_json_close(&json, '}');
@@ -267,7 +314,7 @@ static bool search(struct search *s) {
 static bool add_query(void *user, const char *name, const float *vector) {
     struct search *s = user;
     size_t at = s->queries.count;
-    if (!ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
+    if (ms_put_query(s->kernels, ms_limit_metric(&s->limit), &s->queries, at, name, vector))
         return true;
     if (!(s->names[at] = strdup(name)))
         return ms_out_of_memory();
@@ -362,11 +409,32 @@ static void search_record(struct search *s) {
         search(s);
 }
 
+/* What the page says at its top. */
+static bool open_page(struct search *s) {
+    const char *metric = ms_limit_metrics[s->limit.metric];
+    bool dot = ms_limit_metric(&s->limit) == MINISIM_DOT;
+    char about[256], count[MS_NUMBER_SIZE], limit[MS_NUMBER_SIZE] = "";
+    if (!ms_open_report(&s->report, s->html_path, &s->pictures))
+        return false;
+    if (!s->html_path)
+        return true;
+    ms_count_text(ms_catalogue_count(s->catalogue), count);
+    int length = snprintf(about, sizeof about, "Of %s records, at most %llu for each: %s %s, %s",
+                          count, (unsigned long long)s->most, metric, dot ? "product" : "distance",
+                          dot ? "larger is closer" : "0 is the same");
+    if (s->limit.from)
+        snprintf(about + length, sizeof about - (size_t)length, "; %s %s",
+                 dot ? "at least" : "at most", ms_double_text(s->limit.value, limit));
+    ms_page_begin(&s->report.page, "Nearest pictures in", s->path, about);
+    return true;
+}
+
 static void search_pictures(struct search *s) {
     struct ms_engine engine;
     if (!ms_open_engine(&s->pictures, ms_count_sources(&s->sources), &engine))
         return;
-    if (ms_fits_catalogue(s->path, s->catalogue, &s->pictures, &engine)) {
+    if (!ms_refuse_output(&s->sources, engine.weights) &&
+        ms_fits_catalogue(s->path, s->catalogue, &s->pictures, &engine)) {
         ms_embed_sources(&s->sources, &s->pictures, &engine, add_query, s);
         if (!ms_interrupted())
             search(s);
@@ -402,7 +470,7 @@ void ms_run_search(const struct ms_verb *verb, int argc, char **argv) {
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &s, &s.sources.count) && check(&s) &&
         ms_open_catalogue(s.path, &s.catalogue)) {
-        if (open_queries(&s) && (!s.label || find_labelled(&s))) {
+        if (open_queries(&s) && (!s.label || find_labelled(&s)) && open_page(&s)) {
             if (s.has_id)
                 search_record(&s);
             else if (s.vectors_path)
@@ -410,6 +478,7 @@ void ms_run_search(const struct ms_verb *verb, int argc, char **argv) {
             else
                 search_pictures(&s);
         }
+        ms_close_report(&s.report);
         close_queries(&s);
         ms_catalogue_close(s.catalogue);
     }

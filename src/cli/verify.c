@@ -129,7 +129,8 @@ static void recompute(struct verification *v) {
     if (!v->embedding || !ms_stored_open(&v->kept, ours->type, ours->dimension, 1) ||
         !ms_stored_open(&v->made, ours->type, ours->dimension, 1)) {
         ms_out_of_memory();
-    } else if (ms_find_origin(&v->pictures, &v->engine, ours->type, &origin)) {
+    } else {
+        ms_origin_of(v->engine.contexts[0], ms_region_of(&v->pictures), &origin);
         minisim_status status = ms_check_reading(ours, &origin, &error);
         if (status)
             ms_catalogue_failed(v->path, status, &error);

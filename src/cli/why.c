@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "cli/comparison.h"
 #include "cli/console.h"
-#include "cli/results.h"
+#include "cli/report.h"
 #include "net/watch.h"
 #include "report/why.h"
 
@@ -154,6 +154,73 @@ static void draw(const struct explanation *e, const struct ms_why *why, const ch
     ms_output_discard(&output);
 }
 
+/* ---- a page ---- */
+
+static void show_picture(struct ms_page *page, const char *name, const char *head) {
+    const char *missing = strcmp(name, "-") == 0 ? "from standard input" : NULL;
+    ms_page_card(page, &(struct ms_card){.name = name, .missing = missing, .head = head});
+}
+
+static void show_drawing(const struct explanation *e, const struct ms_why *why,
+                         struct ms_page *page) {
+    char *png = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&png, &size);
+    bool good = stream && ms_why_draw(why, e->squares, e->size, stream) && !ferror(stream);
+    good = stream && fclose(stream) == 0 && good;
+    if (good)
+        ms_page_figure(page, "image/png", png, size, "Both pictures, with windows",
+                       "Both pictures as the network sees them. Each part has a window: the larger "
+                       "it is, the more the part adds to what they have in common.");
+    else
+        page->out_of_memory = true;
+    free(png);
+}
+
+static void show_pairs(const struct ms_why *why, struct ms_page *page) {
+    char text[64];
+    ms_page_table_begin(page, "The pairs of parts (row, column) that add most to 1 - distance");
+    ms_page_row_begin(page);
+    ms_page_heading(page, false, "first");
+    ms_page_heading(page, false, "second");
+    ms_page_heading(page, false, "adds");
+    ms_page_row_end(page);
+    for (size_t i = 0; i < why->pair_count; i++) {
+        const size_t cells[] = {why->pairs[i].a, why->pairs[i].b};
+        ms_page_row_begin(page);
+        for (size_t k = 0; k < 2; k++) {
+            snprintf(text, sizeof text, "%zu, %zu", cells[k] / why->side + 1,
+                     cells[k] % why->side + 1);
+            ms_page_cell(page, text);
+        }
+        snprintf(text, sizeof text, "%.4f", why->pairs[i].part);
+        ms_page_cell(page, text);
+        ms_page_row_end(page);
+    }
+    ms_page_table_end(page);
+}
+
+static void show(const struct explanation *e, const struct ms_why *why, double distance,
+                 const char *path, const struct ms_picture_settings *settings) {
+    struct ms_report report;
+    char about[64], number[MS_NUMBER_SIZE];
+    if (path && ms_open_report(&report, path, settings)) {
+        struct ms_page *page = ms_report_page(&report);
+        snprintf(about, sizeof about, "Cosine distance %s; 0 is the same",
+                 ms_shown_value(distance, number));
+        ms_page_begin(page, "Two pictures compared", NULL, about);
+        ms_page_section(page, "The pictures", NULL, NULL);
+        ms_page_cards_begin(page);
+        show_picture(page, e->names[0], "First");
+        show_picture(page, e->names[1], "Second");
+        ms_page_cards_end(page);
+        ms_page_section(page, "Where they match", NULL, NULL);
+        show_drawing(e, why, page);
+        show_pairs(why, page);
+        ms_close_report(&report);
+    }
+}
+
 /* As compare prints it. */
 static void print_distance(const struct explanation *e, bool json) {
     struct ms_comparison comparison = {.names = e->names,
@@ -176,7 +243,8 @@ static bool measure(const struct explanation *e, double *distance, double *lengt
            ms_vector_distance(&set, MINISIM_COSINE, 0, 1, sum, distance);
 }
 
-static void tell(const struct explanation *e, const char *path, bool json) {
+static void tell(const struct explanation *e, const struct ms_picture_settings *settings,
+                 const char *path, const char *html_path, bool json) {
     struct ms_vector_set maps = {e->kernels, e->maps, 2 * e->side * e->side, e->dimension, NULL};
     struct ms_why why;
     double distance, lengths;
@@ -189,6 +257,7 @@ static void tell(const struct explanation *e, const char *path, bool json) {
     } else {
         if (path) /* first: the text may be read in part */
             draw(e, &why, path);
+        show(e, &why, distance, html_path, settings);
         if (json) {
             print_json(e, &why, distance);
         } else {
@@ -200,7 +269,7 @@ static void tell(const struct explanation *e, const char *path, bool json) {
 }
 
 void ms_explain(const struct ms_sources *sources, const struct ms_picture_settings *settings,
-                const char *path, bool json) {
+                const char *path, const char *html_path, bool json) {
     struct ms_engine engine;
     if (!ms_open_engine(settings, 1, &engine))
         return;
@@ -216,7 +285,7 @@ void ms_explain(const struct ms_sources *sources, const struct ms_picture_settin
         ms_out_of_memory();
     else if (!ms_refuse_output(sources, engine.weights) &&
              take_pictures(&e, sources, settings, &engine))
-        tell(&e, path, json);
+        tell(&e, settings, path, html_path, json);
     free(e.vectors);
     free(e.squares);
     free(e.maps);

@@ -7,9 +7,9 @@
 
 #include "cli/batch.h"
 
-/* The sources are two pictures. `path` is that of the drawing, or NULL. What fails is said and
- * noted. */
+/* The sources are two pictures. `path` is that of the drawing, `html_path` that of a page with it;
+ * either may be NULL. What fails is said and noted. */
 void ms_explain(const struct ms_sources *sources, const struct ms_picture_settings *settings,
-                const char *path, bool json);
+                const char *path, const char *html_path, bool json);
 
 #endif

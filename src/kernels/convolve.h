@@ -107,10 +107,17 @@ static tile_fn *const tiles[MS_TILE_PANELS_MAX][MS_TILE_PIXELS_MAX] = {MS_TILES(
 #undef TILE
 
 /* The length of even parts, none longer than `most`: 15 is cut into 8 + 7, not 14 + 1, because a
- * short tile has too few sums to fill the multipliers' pipelines. */
+ * short tile has too few sums to fill the multipliers' pipelines. Of the long ones not every table
+ * has all: odd lengths become even, so that 64 is four times 14 and 8. */
 static inline size_t even_part(size_t all, size_t most) {
     unsigned parts = ((unsigned)all + (unsigned)most - 1) / (unsigned)most;
-    return ((unsigned)all + parts - 1) / parts;
+    unsigned length = ((unsigned)all + parts - 1) / parts;
+    return length > 8 ? length + length % 2 : length;
+}
+
+/* What remains at the end may have a length that there is not: half of it, then. */
+static inline size_t half_part(size_t length) {
+    return (length + 1) / 2;
 }
 
 /* Panels in the order in which they lie, the pixels of each in tiles of even height. */
@@ -124,7 +131,7 @@ static void pointwise(const struct ms_pointwise *call) {
             size_t rest = call->pixels - pixel;
             height = rest < height ? rest : height;
             while (!tiles[panels - 1][height - 1])
-                height--;
+                height = half_part(height);
             tiles[panels - 1][height - 1](call, pixel, panel);
         }
     }
@@ -201,7 +208,7 @@ static void depthwise(const struct ms_depthwise *call) {
             size_t rest = call->out_width - x;
             length = rest < length ? rest : length;
             while (!of_length[length - 1])
-                length--;
+                length = half_part(length);
             for (size_t y = 0; y < call->out_height; y++)
                 of_length[length - 1](call, channel, x, y);
         }

@@ -44,10 +44,13 @@ struct ends {
  * Copies `left` bytes from `at` on, of elements of `size` bytes, and fills them up to 64 so that
  * the sums stay what they are: queries with 0, rows with a sign alone. Products of floats are then
  * 0 * -0 = -0, which changes no sum, not even one of -0; their differences are squared to +0, which
- * changes no sum of squares. Products of integers are 0 * -128.
+ * changes no sum of squares. Products of integers are 0 * -128. Not inlined: it would make up half
+ * of each tile, and cost registers where sums are.
  */
-static const struct tile *fill_up(struct ends *ends, const struct tile *tile, size_t at,
-                                  size_t left, size_t size, size_t queries, size_t rows) {
+__attribute__((noinline)) static const struct tile *fill_up(struct ends *ends,
+                                                            const struct tile *tile, size_t at,
+                                                            size_t left, size_t size,
+                                                            size_t queries, size_t rows) {
     for (size_t q = 0; q < queries; q++) {
         memset(ends->queries[q], 0, sizeof ends->queries[q]);
         memcpy(ends->queries[q], tile->queries[q] + at, left);

@@ -2,6 +2,7 @@
  * A context: the working memory of one computation, and the way of one picture through the library:
  * file -> scan -> decode -> prepare -> network -> embedding.
  */
+#include "net/context.h"
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -28,7 +29,6 @@ struct minisim_context {
     struct ms_preparation preparation;
     struct ms_arena arena;
     uint64_t max_pixels, max_file_size;
-    bool ignore_orientation;
     bool owns_memory;
     uint8_t *square;
     struct ms_watcher watcher;
@@ -72,6 +72,7 @@ static minisim_status decide(const minisim_model *model, const minisim_context_o
                                  .background =
                                      options->background_set ? options->background : 0xffffff,
                                  .preprocessed = options->preprocessed != 0,
+                                 .ignore_orientation = options->ignore_orientation != 0,
                                  .kernels = model->kernels};
     if (p->geometry == MINISIM_CROP && p->crop_size == 0)
         p->crop_size = info->input_size / 7 * 8 + info->input_size % 7 * 8 / 7;
@@ -85,14 +86,11 @@ static minisim_status decide(const minisim_model *model, const minisim_context_o
     return MINISIM_OK;
 }
 
-/* Options of any version: what the caller's struct does not have is the default. */
 static minisim_status take_options(const minisim_context_options *given,
                                    minisim_context_options *options, minisim_error *error) {
-    *options = (minisim_context_options){0};
-    if (given && given->size < sizeof given->size)
-        return ms_fail(error, MINISIM_BAD_ARGUMENT, "the options' size is not set");
-    if (given)
-        memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    minisim_status status = ms_take_options(given, options, sizeof *options, error);
+    if (status)
+        return status;
     options->threads = options->threads ? options->threads : 1;
     if (options->threads > MS_TEAM_MAX)
         return ms_fail(error, MINISIM_BAD_ARGUMENT, "%u threads, more than %d",
@@ -146,7 +144,6 @@ static void build(minisim_context *context, const minisim_model *model,
         ms_arena_lend(&context->arena, memory + at.all, options->memory_size - at.all);
     context->max_pixels = options->max_pixels ? options->max_pixels : 200000000;
     context->max_file_size = options->max_file_size ? options->max_file_size : (uint64_t)1 << 30;
-    context->ignore_orientation = options->ignore_orientation != 0;
     context->owns_memory = !options->memory;
 }
 
@@ -196,6 +193,10 @@ void minisim_context_close(minisim_context *context) {
 
 const minisim_model *minisim_context_model(const minisim_context *context) {
     return context->model;
+}
+
+const struct ms_preparation *ms_context_preparation(const minisim_context *context) {
+    return &context->preparation;
 }
 
 const char *minisim_context_error(const minisim_context *context) {
@@ -259,7 +260,7 @@ static minisim_status embed_bytes(minisim_context *context, const uint8_t *bytes
         ms_watch_file(&context->watcher, bytes, size);
     if (!status && seen && seen(user, bytes, size, scan.width, scan.height))
         status = MINISIM_CANCELLED;
-    if (!status && context->ignore_orientation)
+    if (!status && context->preparation.ignore_orientation)
         scan.orientation = 1;
     if (!status)
         status = hold_budget(context, &scan, region);

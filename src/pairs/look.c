@@ -8,18 +8,14 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/sha256.h"
-#include "kernels/kernels.h"
 #include "pairs/align.h"
-#include "picture/decode.h"
 #include "picture/pixels.h"
-#include "picture/resize.h"
+#include "picture/read.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const ms_look_names[MS_LOOKS + 1] = {
     "same-file", "same-pixels", "re-encoded", "cropped", "mirrored", "rotated", "similar", NULL};
@@ -44,51 +40,18 @@ static minisim_context_options decide(const minisim_context_options *given) {
     minisim_context_options limits = {0};
     if (given)
         limits = *given;
-    limits.max_pixels = limits.max_pixels ? limits.max_pixels : 200000000;
-    limits.max_file_size = limits.max_file_size ? limits.max_file_size : UINT64_C(1) << 30;
     limits.max_memory = limits.max_memory ? limits.max_memory : UINT64_C(2) << 30;
     limits.background = limits.background_set ? limits.background : 0xffffff;
     return limits;
 }
 
-/* The file's bytes, in the arena. */
-static minisim_status read_file(const char *path, const minisim_context_options *limits,
-                                struct ms_arena *arena, uint8_t **bytes, uint64_t *size,
-                                minisim_error *error) {
-    int descriptor;
-    minisim_status status = ms_file_open(path, &descriptor, size, error);
-    if (status)
-        return status;
-    if (*size > limits->max_file_size)
-        status = ms_fail(error, MINISIM_BAD_PICTURE,
-                         "a file of %llu bytes, more than the limit of %llu (max-file-size)",
-                         (unsigned long long)*size, (unsigned long long)limits->max_file_size);
-    if (!status)
-        status = ms_arena_require(arena, ms_arena_cost(*size), "reading this file", error);
-    if (!status) {
-        *bytes = ms_arena_allocate(arena, (size_t)*size);
-        status = *bytes ? ms_file_read(descriptor, *bytes, (size_t)*size, error)
-                        : ms_arena_failed(arena, error);
-    }
-    close(descriptor);
-    return status;
-}
-
 /* Its bytes and pixels, in the arena. */
 static minisim_status read_picture(const char *path, const minisim_context_options *limits,
-                                   struct ms_arena *arena, uint8_t **bytes, uint64_t *size,
-                                   minisim_pixels *pixels, minisim_error *error) {
-    struct ms_scan scan;
+                                   struct ms_arena *arena, struct ms_picture *picture,
+                                   minisim_error *error) {
     uint64_t most = limits->max_memory;
     ms_arena_open(arena, most < SIZE_MAX ? (size_t)most : SIZE_MAX);
-    minisim_status status = read_file(path, limits, arena, bytes, size, error);
-    if (!status)
-        status = ms_scan_picture(*bytes, (size_t)*size, limits->max_pixels, &scan, error);
-    if (!status && limits->ignore_orientation)
-        scan.orientation = 1;
-    if (!status)
-        status = ms_decode_picture(*bytes, (size_t)*size, &scan, arena, pixels, error);
-    return status;
+    return ms_read_picture(path, limits, arena, picture, error);
 }
 
 /* ---- a view ---- */
@@ -104,27 +67,6 @@ static void plan_plane(uint32_t width, uint32_t height, struct ms_plane *plane) 
 
 static size_t count_sums(const struct ms_plane *plane) {
     return ((size_t)plane->width + 1) * ((size_t)plane->height + 1);
-}
-
-static minisim_status shrink(const minisim_pixels *pixels, uint32_t background,
-                             const struct ms_plane *plane, struct ms_arena *arena, uint8_t **rgb,
-                             minisim_error *error) {
-    struct ms_resize resize = {.pixels = pixels,
-                               .background = background,
-                               .width = plane->width,
-                               .height = plane->height,
-                               .window = {.width = plane->width, .height = plane->height},
-                               .filter = MINISIM_BILINEAR,
-                               .resizer = ms_kernels_choose(NULL)->resizer};
-    uint64_t samples = (uint64_t)plane->width * plane->height * 3;
-    minisim_status status =
-        ms_arena_require(arena, ms_arena_cost(samples) + ms_arena_cost(ms_resize_memory(&resize)),
-                         "resizing this picture", error);
-    if (status)
-        return status;
-    *rgb = ms_arena_allocate(arena, (size_t)samples);
-    return *rgb ? ms_resize(&resize, arena, *rgb, (size_t)plane->width * 3, error)
-                : ms_arena_failed(arena, error);
 }
 
 /* One plane of RGB samples, which it takes the place of: [.][0]. */
@@ -146,7 +88,8 @@ static minisim_status fill_view(struct ms_view *view, const minisim_pixels *pixe
     uint8_t *rgb;
     for (size_t p = 0; p < MS_PLANES; p++) {
         struct ms_plane *plane = &view->planes.of[p];
-        minisim_status status = shrink(pixels, view->limits.background, plane, arena, &rgb, error);
+        minisim_status status = ms_shrink_picture(pixels, view->limits.background, plane->width,
+                                                  plane->height, arena, &rgb, error);
         if (status)
             return status;
         plane->sums = sums;
@@ -180,21 +123,19 @@ minisim_status ms_view_open(const char *path, const minisim_context_options *giv
                             struct ms_view **view, minisim_error *error) {
     minisim_context_options limits = decide(given);
     struct ms_arena arena;
-    minisim_pixels pixels;
-    uint8_t *bytes;
-    uint64_t size;
+    struct ms_picture picture;
     struct ms_view *made = NULL;
-    minisim_status status = read_picture(path, &limits, &arena, &bytes, &size, &pixels, error);
+    minisim_status status = read_picture(path, &limits, &arena, &picture, error);
     if (!status) {
-        minisim_region picture = ms_pixels_picture(&pixels);
-        made = make_view(&picture);
+        minisim_region seen = ms_pixels_picture(&picture.pixels);
+        made = make_view(&seen);
         if (!made)
             status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     }
     if (!status) {
         made->path = path;
         made->limits = limits;
-        status = fill_view(made, &pixels, &arena, error);
+        status = fill_view(made, &picture.pixels, &arena, error);
     }
     ms_arena_close(&arena);
     *view = made;
@@ -241,14 +182,12 @@ static minisim_status digest_pixels(const minisim_pixels *pixels, uint32_t backg
 static minisim_status digest(const struct ms_view *view, struct digests *digests,
                              minisim_error *error) {
     struct ms_arena arena;
-    minisim_pixels pixels;
-    uint8_t *bytes;
-    uint64_t size;
-    minisim_status status =
-        read_picture(view->path, &view->limits, &arena, &bytes, &size, &pixels, error);
+    struct ms_picture picture;
+    minisim_status status = read_picture(view->path, &view->limits, &arena, &picture, error);
     if (!status) {
-        ms_sha256_of(bytes, (size_t)size, digests->file);
-        status = digest_pixels(&pixels, view->limits.background, &arena, digests->pixels, error);
+        ms_sha256_of(picture.bytes, (size_t)picture.size, digests->file);
+        status =
+            digest_pixels(&picture.pixels, view->limits.background, &arena, digests->pixels, error);
     }
     ms_arena_close(&arena);
     return status;

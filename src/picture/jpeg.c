@@ -32,6 +32,7 @@ struct jpeg {
     bool quantisation[4], huffman[2][4];
     uint32_t restart_interval;
     uint64_t restarts; /* markers that the current scan must hold at least */
+    uint64_t bits;     /* of data that it must hold at least */
     uint64_t visits;   /* of all scans to all their blocks */
 };
 
@@ -60,11 +61,12 @@ static uint8_t next_marker(struct jpeg *jpeg) {
 
 /*
  * Moves to the marker behind a scan's data: 0xff (and any number of them, to fill) followed by
- * neither 0 nor a restart's code. A scan with fewer restarts than its size asks for was cut.
+ * neither 0 nor a restart's code. A scan with fewer restarts or bits than its size asks for was
+ * cut: so a few bytes that promise a large picture cost nothing.
  */
 static minisim_status skip_entropy(struct jpeg *jpeg) {
     const uint8_t *bytes = jpeg->file->at;
-    size_t size = jpeg->file->size;
+    size_t size = jpeg->file->size, begin = jpeg->at;
     const uint8_t *ff;
     uint64_t restarts = 0;
     while (jpeg->at < size && (ff = memchr(bytes + jpeg->at, 0xff, size - jpeg->at))) {
@@ -79,7 +81,8 @@ static minisim_status skip_entropy(struct jpeg *jpeg) {
         } else if (bytes[at] != 0) {
             jpeg->at = first;
             jpeg->scan->jpeg.ends[jpeg->scan->jpeg.scans++] = first;
-            return restarts < jpeg->restarts ? truncated(jpeg) : MINISIM_OK;
+            bool cut = restarts < jpeg->restarts || first - begin < jpeg->bits / 8;
+            return cut ? truncated(jpeg) : MINISIM_OK;
         }
     }
     jpeg->at = size;
@@ -177,6 +180,7 @@ static minisim_status read_scan(struct jpeg *jpeg, const uint8_t *at, size_t siz
         return broken(jpeg, "a progressive scan has impossible parameters");
     bool needs_dc = !jpeg->progressive || (first == 0 && high == 0);
     bool needs_ac = !jpeg->progressive || first > 0;
+    jpeg->bits = 0;
     for (size_t i = 0; i < at[0]; i++) {
         struct component *c = jpeg->components;
         while (c < jpeg->components + jpeg->count && c->id != at[1 + 2 * i])
@@ -192,6 +196,10 @@ static minisim_status read_scan(struct jpeg *jpeg, const uint8_t *at, size_t siz
         c->seen = true;
         jpeg->visits += mcus_in_scan(jpeg, c);
         uint64_t mcus = mcus_in_scan(jpeg, at[0] == 1 ? c : NULL);
+        /* A block has a code of a bit at least for its DC value, and one, where all are in the
+         * scan, for the others; scans of these alone may skip blocks by the thousand. */
+        uint64_t blocks = mcus * (at[0] == 1 ? 1 : c->h * c->v);
+        jpeg->bits += first > 0 ? 0 : jpeg->progressive ? blocks : 2 * blocks;
         jpeg->restarts = jpeg->restart_interval ? (mcus - 1) / jpeg->restart_interval : 0;
     }
     return MINISIM_OK;

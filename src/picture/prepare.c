@@ -9,6 +9,14 @@
 
 #include <string.h>
 
+const char *ms_geometry_name(minisim_geometry geometry) {
+    return geometry == MINISIM_CROP ? "crop" : geometry == MINISIM_PAD ? "pad" : "squash";
+}
+
+const char *ms_resample_name(minisim_resample resample) {
+    return resample == MINISIM_BICUBIC ? "bicubic" : resample == MINISIM_STB ? "stb" : "bilinear";
+}
+
 /* What the whole picture is resized to, which window of that is kept, and where it lies in the
  * square. */
 struct fit {

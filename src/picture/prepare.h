@@ -15,10 +15,14 @@ struct ms_preparation {
     uint32_t crop_size;  /* MINISIM_CROP: what the shorter side becomes first */
     uint32_t pad_colour; /* MINISIM_PAD: 0xRRGGBB */
     minisim_resample resample;
-    uint32_t background; /* 0xRRGGBB, under alpha */
-    bool preprocessed;   /* the picture must be size x size and is taken as it is */
+    uint32_t background;     /* 0xRRGGBB, under alpha */
+    bool preprocessed;       /* the picture must be size x size and is taken as it is */
+    bool ignore_orientation; /* whoever reads the file gives the pixels without theirs */
     const struct ms_kernels *kernels;
 };
+
+const char *ms_geometry_name(minisim_geometry geometry);
+const char *ms_resample_name(minisim_resample resample);
 
 /*
  * Bytes that ms_prepare_pixels takes of its arena at most, from the pixels' sizes alone: where they

@@ -145,10 +145,10 @@ void ms_stored_swap(enum ms_vector_type type, uint8_t *values, size_t count, siz
 
 /* ---- distances ---- */
 
-static double i8_distance(minisim_metric metric, int32_t sum, const struct ms_stored *queries,
+static double i8_distance(minisim_metric metric, double ab, const struct ms_stored *queries,
                           size_t q, const struct ms_stored *rows, size_t r) {
     double a = queries->scales[q], b = rows->scales[r];
-    double aa = queries->norms[q], bb = rows->norms[r], ab = sum;
+    double aa = queries->norms[q], bb = rows->norms[r];
     if (metric == MINISIM_COSINE) {
         double cosine = 1 - ab / sqrt(aa * bb);
         return aa > 0 && bb > 0 ? (cosine < 0 ? 0 : cosine > 2 ? 2 : cosine) : INFINITY;
@@ -185,6 +185,12 @@ static double float_distance(minisim_metric metric, float sum, const struct ms_s
     return metric == MINISIM_COSINE && are_alike(queries, q, rows, r) ? 0 : INFINITY;
 }
 
+static double distance_of(minisim_metric metric, double sum, const struct ms_stored *queries,
+                          size_t q, const struct ms_stored *rows, size_t r) {
+    return rows->type == MS_I8 ? i8_distance(metric, sum, queries, q, rows, r)
+                               : float_distance(metric, (float)sum, queries, q, rows, r);
+}
+
 size_t ms_distance_room(const struct ms_stored *queries, const struct ms_stored *rows) {
     return queries->count * rows->count;
 }
@@ -207,20 +213,85 @@ static void all_sums(const struct ms_kernels *kernels, minisim_metric metric,
         kernels->dot[rows->type](&pairs);
 }
 
-void ms_stored_distances(const struct ms_kernels *kernels, minisim_metric metric,
-                         const struct ms_stored *queries, const struct ms_stored *rows, float *room,
-                         double *distances) {
-    struct ms_float_env env;
-    void *sums = room;
-    ms_float_env_enter(&env);
-    all_sums(kernels, metric, queries, rows, sums);
-    for (size_t q = 0; q < queries->count; q++)
-        for (size_t r = 0; r < rows->count; r++) {
-            size_t at = q * rows->count + r;
-            distances[at] =
-                rows->type == MS_I8
-                    ? i8_distance(metric, ((const int32_t *)sums)[at], queries, q, rows, r)
-                    : float_distance(metric, ((const float *)sums)[at], queries, q, rows, r);
+/*
+ * A distance takes a root and a quotient, more than the products of a short vector; a search wants
+ * few of them. So first a guess: with row r's `minus` and `times` and query q's `times`, a pair is
+ * farther than the limit where
+ *
+ *     minus[r] - sum * times[r] * times > most
+ *
+ * cosine: 1 - sum / sqrt(A * B) > limit with a root for a vector; euclidean: squares; dot: both
+ * sides' signs changed. SLACK is far more than what rounding does to either side, so that the pairs
+ * which the guess keeps hold all that are near; what is no number is kept.
+ */
+enum { ROWS_AT_ONCE = 128 };
+#define SLACK 1e-12
+
+struct row_guess {
+    double minus[ROWS_AT_ONCE], times[ROWS_AT_ONCE];
+};
+
+struct query_guess {
+    double times, most;
+};
+
+static double norm_of_any(const struct ms_stored *stored, size_t row) {
+    return stored->type == MS_I8 ? stored->norms[row] : (double)norm_at(stored, row);
+}
+
+static void guess_rows(minisim_metric metric, const struct ms_stored *rows, size_t first,
+                       size_t count, struct row_guess *guess) {
+    for (size_t r = 0; r < count; r++) {
+        double scale = rows->type == MS_I8 ? (double)rows->scales[first + r] : 1;
+        double norm = norm_of_any(rows, first + r);
+        bool squares = metric == MINISIM_EUCLIDEAN;
+        guess->minus[r] = squares && rows->type == MS_I8 ? scale * scale * norm * (1 - SLACK) : 0;
+        guess->times[r] = metric == MINISIM_COSINE         ? 1 / sqrt(norm)
+                          : squares && rows->type != MS_I8 ? -1
+                                                           : scale;
+    }
+}
+
+static struct query_guess guess_query(minisim_metric metric, const struct ms_stored *queries,
+                                      size_t q, double limit) {
+    double scale = queries->type == MS_I8 ? (double)queries->scales[q] : 1;
+    double norm = norm_of_any(queries, q), square = limit * limit;
+    double own = queries->type == MS_I8 ? scale * scale * norm : 0;
+    if (metric == MINISIM_COSINE)
+        return (struct query_guess){1 / sqrt(norm), limit < 2 ? limit - 1 + SLACK : INFINITY};
+    if (metric == MINISIM_DOT)
+        return (struct query_guess){scale, fabs(limit) * SLACK - limit};
+    return (struct query_guess){queries->type == MS_I8 ? 2 * scale : 1,
+                                square - own + (square + own) * SLACK};
+}
+
+/* From all sums to the distances of rows `first`, ... */
+static void finish_rows(minisim_metric metric, const struct ms_stored *queries,
+                        const struct ms_stored *rows, size_t first, const double *limits,
+                        const void *sums, double *distances) {
+    size_t left = rows->count - first, count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
+    double none = metric == MINISIM_DOT ? -INFINITY : INFINITY;
+    struct row_guess row;
+    guess_rows(metric, rows, first, count, &row);
+    for (size_t q = 0; q < queries->count; q++) {
+        struct query_guess query = guess_query(metric, queries, q, limits ? limits[q] : none);
+        for (size_t r = 0; r < count; r++) {
+            size_t at = q * rows->count + first + r;
+            double sum = rows->type == MS_I8 ? (double)((const int32_t *)sums)[at]
+                                             : (double)((const float *)sums)[at];
+            bool far = row.minus[r] - sum * row.times[r] * query.times > query.most;
+            distances[at] = far ? INFINITY : distance_of(metric, sum, queries, q, rows, first + r);
         }
+    }
+}
+
+void ms_stored_distances(const struct ms_kernels *kernels, minisim_metric metric,
+                         const struct ms_stored *queries, const struct ms_stored *rows,
+                         const double *limits, float *room, double *distances) {
+    struct ms_float_env env;
+    ms_float_env_enter(&env);
+    all_sums(kernels, metric, queries, rows, room);
+    for (size_t first = 0; first < rows->count; first += ROWS_AT_ONCE)
+        finish_rows(metric, queries, rows, first, limits, room, distances);
     ms_float_env_leave(&env);
 }

@@ -1,15 +1,16 @@
 /* A bounded heap: see top.h. hits[i] is no nearer than hits[2i + 1] and hits[2i + 2]. */
 #include "vectors/top.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-static bool is_nearer(const struct ms_hit *a, const struct ms_hit *b) {
+static bool is_nearer(const minisim_hit *a, const minisim_hit *b) {
     return a->distance < b->distance || (a->distance == b->distance && a->id < b->id);
 }
 
-static void swap(struct ms_hit *a, struct ms_hit *b) {
-    struct ms_hit kept = *a;
+static void swap(minisim_hit *a, minisim_hit *b) {
+    minisim_hit kept = *a;
     *a = *b;
     *b = kept;
 }
@@ -25,7 +26,7 @@ static void sink(struct ms_top *top) {
 }
 
 void ms_top_add(struct ms_top *top, double distance, uint64_t id) {
-    struct ms_hit hit = {distance, id};
+    minisim_hit hit = {distance, id};
     if (top->count < top->most) {
         size_t i = top->count++;
         top->hits[i] = hit;
@@ -35,6 +36,10 @@ void ms_top_add(struct ms_top *top, double distance, uint64_t id) {
         top->hits[0] = hit;
         sink(top);
     }
+}
+
+double ms_top_farthest(const struct ms_top *top) {
+    return top->count < top->most || top->count == 0 ? INFINITY : top->hits[0].distance;
 }
 
 static int compare(const void *a, const void *b) {

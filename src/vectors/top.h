@@ -3,20 +3,17 @@
 #ifndef MS_VECTORS_TOP_H
 #define MS_VECTORS_TOP_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-struct ms_hit {
-    double distance; /* smaller is nearer */
-    uint64_t id;
-};
+#include "minisim.h"
 
 struct ms_top {
     size_t most, count;
-    struct ms_hit *hits; /* [most] */
+    minisim_hit *hits; /* [most] */
 };
 
 void ms_top_add(struct ms_top *top, double distance, uint64_t id);
+
+/* What is farther than this is none of them; INFINITY while there is room. */
+double ms_top_farthest(const struct ms_top *top);
 
 /* The nearest first; the heap is none any more. */
 void ms_top_sort(struct ms_top *top);

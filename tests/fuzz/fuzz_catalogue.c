@@ -60,7 +60,7 @@ static bool search(const struct ms_catalogue *c, minisim_metric metric) {
     const struct ms_origin *origin = ms_catalogue_origin(c);
     const struct ms_kernels *kernels = ms_kernels_choose(NULL);
     struct ms_stored query = {.count = 0};
-    struct ms_hit hits[HITS];
+    minisim_hit hits[HITS];
     struct ms_top top = {.most = HITS, .hits = hits};
     minisim_error error;
     bool good = false;

@@ -3,7 +3,7 @@
  * one a line: at most 1,000 records and 2 MB, 40 KB of metadata each. Vectors of zeros are not
  * taken.
  */
-#include "export/requests.h"
+#include "exchange/requests.h"
 
 #include "base/error.h"
 

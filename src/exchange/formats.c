@@ -1,5 +1,5 @@
 /* The table of formats, and what several share: see formats.h. */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include "base/bytes.h"
 #include "base/error.h"

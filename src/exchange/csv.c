@@ -1,5 +1,5 @@
 /* CSV (RFC 4180): the name, then a column for each value. */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <string.h>
 

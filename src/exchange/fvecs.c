@@ -1,6 +1,6 @@
 /* fvecs, of collections that engines are measured on: each row is a little-endian int32, how many
  * values, and then these, float32. */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include "base/bytes.h"
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /* Qdrant: bodies for POST /collections/NAME/points/batch, one a line. A server takes 32 MB in one
  * unless it is told otherwise. */
-#include "export/requests.h"
+#include "exchange/requests.h"
 
 static const struct ms_request upsert = {"{\"operations\":[{\"upsert\":{\"points\":[", "]}}]}",
                                          1000, 16000000};

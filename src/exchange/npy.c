@@ -1,6 +1,6 @@
 /* NumPy's array of float32, a row each (base/npy.h): for Annoy, hnswlib, ScaNN, sqlite-vec, LanceDB
  * and whatever else has NumPy at hand. Names stand in the file of --ids-out. */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 static bool begin(struct ms_export *x) {
     char header[MS_NPY_HEADER_SIZE];

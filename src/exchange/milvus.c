@@ -3,7 +3,7 @@
  * path, label and vector, all in each row. A server of 2.2 takes 1 GB a file, a later one 16 GB,
  * and 1,024 files a job unless it is told otherwise: a file ends when it has 512 MiB.
  */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 static bool end(struct ms_export *x) {
     if (x->file)

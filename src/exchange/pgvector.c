@@ -3,7 +3,7 @@
  * removes what is gone, copies the rows in, over those of the same id, and makes the index. All is
  * one transaction.
  */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include <inttypes.h>
 

@@ -1,5 +1,5 @@
 /* Requests, one a line: see requests.h. */
-#include "export/requests.h"
+#include "exchange/requests.h"
 
 #include <string.h>
 

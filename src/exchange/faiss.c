@@ -9,7 +9,7 @@
  *
  * Faiss has no cosine distance: its inner product of vectors of length 1 is 1 - that distance.
  */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 #include "base/bytes.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
  * files of one JSON object a line, and in `delete` the ids of what is gone. A label is a restrict
  * of the namespace "label".
  */
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 enum { MOST_FILES = 5000, ROWS_OF_FILE = 50000 };
 

@@ -4,7 +4,7 @@
 #define MS_EXPORT_REQUESTS_H
 
 #include "base/json.h"
-#include "export/formats.h"
+#include "exchange/formats.h"
 
 struct ms_request {
     const char *opening, *closing;

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""Holds `calibrate` against copies that Pillow makes, NumPy's distances and SciPy's intervals, on drawn
+pictures: tools/check_calibrate.py BUILD. With folders, tools/check_calibrate.py BUILD FOLDER..., shows what
+the noted threshold is worth on a thousand pictures out of them: for each kind of copy, what `duplicates`
+finds among those and the pictures, and what it takes for duplicates and is none.
+"""
+
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from check_pairs import KINDS, scene
+from evaluation import copies
+from tap import Tap
+
+BUILD = sys.argv[1]
+MANY = 1000
+# The keys of the report, the same copies, and how many of sixteen may be counted otherwise: each rounds
+# brightened pixels in its own way, and has a JPEG encoder of its own.
+REPORTED = {"half": ("half size", 0), "third": ("third", 0), "crop_90": ("crop to 90 %", 0),
+            "crop_75": ("crop to 75 %", 0), "border": ("border of 5 %", 0), "mirrored": ("mirrored", 0),
+            "turned": ("turned by 270", 0), "brightness": ("brightness 1.3", 1), "jpeg": ("JPEG quality 30", 3)}
+
+
+def third(picture):
+    return picture.resize([side // 3 for side in picture.size], Image.BILINEAR)
+
+
+CHANGES = {"third": third, **{kind: change for kind, (change, _) in KINDS.items()}}
+PLAIN = ("half size", "JPEG quality 30")
+OTHERS = ("a third of the size", "JPEG quality 10", "crop to 90 %", "crop to 75 %", "mirrored", "turned by 90",
+          "turned by 180", "brightness 0.6", "brightness 1.3", "border of 5 %", "grey")
+
+
+def run(*words, names=None):
+    done = subprocess.run([f"{BUILD}/minisim", *words], capture_output=True, check=False, text=True,
+                          input=None if names is None else "\n".join(names))
+    if done.returncode:
+        raise RuntimeError(f"{words}: {done.returncode} {done.stderr}")
+    return json.loads(done.stdout) if "--json" in words else done.stdout
+
+
+def save_copies(kinds, paths, folder):
+    """Paths of the copies, one of each picture, in the order of `paths`."""
+    os.makedirs(folder)
+    copied = [os.path.join(folder, f"{i}.ppm") for i in range(len(paths))]
+    for kind, path, copy in zip(kinds, paths, copied):
+        CHANGES[kind](copies.open_picture(path)).save(copy)
+    return copied
+
+
+# ---- the report ----------------------------------------------------------------------------------
+
+
+def embed(paths, folder):
+    name = os.path.join(folder, "rows.npy")
+    run("embed", "--format", "npy", "-o", name, "--ids-out", os.path.join(folder, "ids"), *paths)
+    rows = np.load(name).astype(np.float64)
+    os.remove(name)
+    return rows
+
+
+def between(a, b):
+    return 1 - a @ b.T / np.sqrt((a * a).sum(1)[:, None] * (b * b).sum(1))
+
+
+def check_counts(tap, folder):
+    """Every count of the report, made anew."""
+    rnd = random.Random(15)
+    paths = [os.path.join(folder, f"{i:02}.ppm") for i in range(16)]
+    for path in paths:
+        scene(rnd).save(path)
+    catalogue = os.path.join(folder, "c.msc")
+    run("index", "--type", "f32", catalogue, *paths)
+    report = run("calibrate", "--dry-run", "--json", catalogue)
+    points = report["thresholds"] + [report["recommended"]]
+    rows = embed(paths, folder)
+    unrelated = between(rows, rows)[np.triu_indices(16, 1)]
+    for key, (kind, slack) in REPORTED.items():
+        distances = np.diag(between(rows, embed(save_copies([kind] * 16, paths, os.path.join(folder, key)), folder)))
+        wrong = [(point["cosine"], point["copies"][key]["found"]) for point in points
+                 if abs(int((distances <= point["cosine"]).sum()) - point["copies"][key]["found"]) > slack]
+        tap.check(not wrong, f"{key}: as many copies found as Pillow's and NumPy's", wrong)
+    tap.check(all(point["unrelated_pairs"]["found"] == (unrelated <= point["cosine"]).sum() and
+                  point["false_pairs"]["expected"] == point["unrelated_pairs"]["found"] for point in points),
+              "unrelated pairs as NumPy counts them", points)
+    tap.check(report["pairs"] == 120 and report["left_out"] == 0, "all pairs", report)
+    return points
+
+
+def check_intervals(tap, points):
+    try:
+        from scipy.stats import binomtest
+    except ImportError:
+        print("# left out: intervals against SciPy, which is not here")
+        return
+    shares = [share for point in points for share in
+              [point["resized_or_re_encoded"], point["unrelated_pairs"], *point["copies"].values()]]
+    wrong = []
+    for share in shares:
+        known = binomtest(share["found"], share["of"]).proportion_ci(method="wilson")
+        if not np.allclose((share["low"], share["high"]), (known.low, known.high), rtol=1e-9, atol=1e-12):
+            wrong.append((share, known))
+    tap.check(len(shares) > 50 and not wrong, "intervals as SciPy's", wrong)
+
+
+# ---- a thousand pictures -------------------------------------------------------------------------
+
+
+def choose(folders, place):
+    """A thousand pictures, one of each name; drawn ones for those that lack."""
+    paths = {os.path.splitext(name)[0]: os.path.join(parent, name) for folder in folders
+             for parent, _, names in os.walk(os.path.realpath(folder)) for name in sorted(names)
+             if name.lower().endswith((".jpg", ".jpeg", ".png"))}
+    chosen = random.Random(15).sample(sorted(paths.values()), min(MANY, len(paths)))
+    print(f"# {len(chosen)} pictures of {', '.join(folders)}, {MANY - len(chosen)} drawn")
+    for i in range(MANY - len(chosen)):
+        chosen.append(os.path.join(os.path.realpath(place), f"{i}.ppm"))
+        drawing(random.Random(i)).save(chosen[-1])
+    return chosen
+
+
+def drawing(rnd):
+    """A scene of colours of its own, turned and cut out anyhow."""
+    left, top, wide, high = rnd.randint(0, 60), rnd.randint(0, 60), rnd.randint(100, 180), rnd.randint(100, 180)
+    picture = scene(rnd).crop((left, top, left + wide, top + high)).transpose(rnd.randint(0, 6))
+    lightness = ImageOps.grayscale(picture.resize((wide * 2, high * 2), Image.BICUBIC))
+    dark, light = (tuple(rnd.choices(range(lowest, lowest + 128), k=3)) for lowest in (0, 128))
+    return Image.blend(picture.resize(lightness.size), ImageOps.colorize(lightness, dark, light), rnd.random())
+
+
+def find(catalogue, originals, copied):
+    """What `duplicates --only same` makes of them: which copies are found, and pairs that are no copies."""
+    number = {path: i for paths in (originals, copied) for i, path in enumerate(paths)}
+    found, others = set(), []
+    for group in run("duplicates", "--json", "--only", "same", catalogue)["groups"]:
+        for path, other in itertools.combinations([member["path"]["text"] for member in group["members"]], 2):
+            if number[path] == number[other]:
+                found.add(number[path])
+            else:
+                others.append((path, other))
+    return found, others
+
+
+def show_many(tap, folder, originals):
+    """A copy of each picture: all of one kind, and then of the next one for each."""
+    catalogue = os.path.join(folder, "all.msc")
+    run("index", "-q", "--files-from", "-", catalogue, names=originals)
+    print("# " + run("calibrate", catalogue).rstrip().replace("\n", "\n# "))
+    wrong, plain = [], 0
+    for kinds in ((PLAIN[0],), (PLAIN[1],), OTHERS):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            kind_of = [kinds[i % len(kinds)] for i in range(len(originals))]
+            copied = save_copies(kind_of, originals, os.path.join(os.path.realpath(place), "copies"))
+            both = os.path.join(place, "both.msc")
+            shutil.copy(catalogue, both)
+            run("index", "-q", "--files-from", "-", both, names=copied)
+            found, others = find(both, originals, copied)
+        for kind in kinds:
+            right = sum(kind_of[i] == kind for i in found)
+            count = kind_of.count(kind)
+            plain += right * (kind in PLAIN)
+            print(f"# {kind:22} {right:4} of {count:4} are found and labelled, {100 * right / count:5.1f} %", flush=True)
+        print(f"# pairs of other pictures that have such a label: {len(others)}", flush=True)
+        wrong += others
+    tap.check(plain >= 0.99 * 2 * len(originals), "99 % of resized and re-encoded copies are found", plain)
+    tap.check(not wrong, "no other pair is labelled the same", "\n".join(map(" ".join, wrong)))
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[2:]:
+            show_many(tap, folder, choose(sys.argv[2:], folder))
+        else:
+            check_intervals(tap, check_counts(tap, folder))
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
