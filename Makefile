@@ -277,17 +277,17 @@ tsan:
 # How far the tests, with the replay of the fuzz targets' files, reach into what reads hostile input
 # and what writes results: lines, a file. `llvm-cov show` with the same arguments names them.
 # Two tests fail there: they run the program as a user who may not write the profile, which it says.
-COVERED = $(wildcard src/picture/*.c src/net/weights*.c) \
-          $(addprefix src/base/,arena.c json.c npy.c output.c text.c) \
+COVERED = $(wildcard src/picture/*.c src/net/weights*.c src/catalogue/*.c src/exchange/*.c src/pairs/*.c) \
+          $(addprefix src/base/,arena.c folder.c json.c npy.c output.c text.c) \
           $(addprefix src/cli/,names.c options.c sources.c walk.c)
 coverage:
 	@rm -f build-coverage/*.profraw
 	-LLVM_PROFILE_FILE=$(CURDIR)/build-coverage/%m.profraw $(MAKE) BUILD=build-coverage CC=clang \
 	    CFLAGS='-O1 -g' SANITIZE='-fprofile-instr-generate -fcoverage-mapping' check
 	llvm-profdata merge -o build-coverage/profile build-coverage/*.profraw
-	llvm-cov report -instr-profile=build-coverage/profile $(COVERED) \
-	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/minisim build-coverage/test_* \
-	                           build-coverage/replay_*)))
+	llvm-cov report build-coverage/minisim \
+	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/test_* build-coverage/replay_*))) \
+	    -instr-profile=build-coverage/profile $(COVERED)
 
 # Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)

@@ -64,7 +64,7 @@ knows_its_commit() {
             git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m test
     }
     says() {
-        make -s -C "$tree" build/build.h && grep -qx "#define MINISIM_COMMIT \"$1\"" "$tree/build/build.h"
+        make -s -C "$tree" BUILD=build build/build.h && grep -qx "#define MINISIM_COMMIT \"$1\"" "$tree/build/build.h"
     }
     echo build >"$tree/.gitignore"
     commit "$folder/repository" && says unknown && commit "$tree" && head=$(git -C "$tree" rev-parse HEAD) &&

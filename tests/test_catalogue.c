@@ -565,6 +565,67 @@ static void bad_notes(void **state) {
     }
 }
 
+/* A newer version's file, with what one may not know to write, or to read. */
+static void newer_files(void **state) {
+    (void)state;
+    enum { READS = 20, REFUSES = 24 };
+    static uint8_t file[1 << 16];
+    for (size_t at = READS; at <= REFUSES; at += REFUSES - READS) {
+        struct ms_catalogue *c;
+        minisim_error error;
+        make(MS_F16, 2, 2);
+        FILE *stream = fopen(path, "r+b");
+        assert_non_null(stream);
+        size_t size = fread(file, 1, sizeof file, stream);
+        file[at] = 1;
+        mend_catalogue(file, size);
+        rewind(stream);
+        assert_int_equal(fwrite(file, 1, size, stream), size);
+        fclose(stream);
+        assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), MINISIM_BAD_CATALOGUE);
+        assert_non_null(strstr(error.text, "newer"));
+        minisim_status status = ms_catalogue_open(path, &c, &error);
+        assert_int_equal(status, at == READS ? MINISIM_OK : MINISIM_BAD_CATALOGUE);
+        if (!status)
+            check_content(c);
+        ms_catalogue_close(status ? NULL : c);
+    }
+}
+
+/* Names, ids and vectors that cannot be; a writer after an error. */
+static void wrong_arguments(void **state) {
+    (void)state;
+    static char name[MS_PATH_MOST + 2];
+    float vector[DIMENSION] = {1};
+    struct ms_record record = make_record(0);
+    minisim_error error;
+    size_t count;
+    make(MS_F16, 2, 2);
+    struct ms_catalogue *c = open_writer(NULL);
+    assert_int_equal(ms_catalogue_add(c, &record, name, NULL, vector, &error),
+                     MINISIM_BAD_ARGUMENT);
+    memset(name, 'x', sizeof name - 1);
+    assert_int_equal(ms_catalogue_add(c, &record, name, NULL, vector, &error),
+                     MINISIM_BAD_ARGUMENT);
+    assert_int_equal(ms_catalogue_remove(c, 2, &error), MINISIM_BAD_ARGUMENT);
+    assert_int_equal(ms_catalogue_records(c, 2, 1, &record, &count, &error), MINISIM_BAD_ARGUMENT);
+    vector[1] = 1e6f;
+    assert_int_equal(ms_catalogue_add(c, &record, "/x", NULL, vector, &error),
+                     MINISIM_BAD_ARGUMENT);
+    assert_int_equal(ms_catalogue_waiting(c), 0);
+    assert_int_equal(add(c, 2), MINISIM_OK);
+    calls = 0;
+    fail_at = 0;
+    assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_REFUSED);
+    fail_at = -1;
+    assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_REFUSED);
+    assert_non_null(strstr(error.text, "an earlier write failed"));
+    ms_catalogue_close(c);
+    assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_ids(c), 2);
+    ms_catalogue_close(c);
+}
+
 /* The numbers that f16 rounds to are those of the hardware's rule: to nearest, ties to even. */
 static void f16_is_rounded(void **state) {
     (void)state;
@@ -1218,6 +1279,8 @@ int main(void) {
                                        cmocka_unit_test(notes_are_kept),
                                        cmocka_unit_test(notes_are_merged),
                                        cmocka_unit_test(bad_notes),
+                                       cmocka_unit_test(newer_files),
+                                       cmocka_unit_test(wrong_arguments),
                                        cmocka_unit_test(f16_is_rounded),
                                        cmocka_unit_test(distances),
                                        cmocka_unit_test(power_loss),

@@ -82,10 +82,15 @@ TRACED = {"open": "open openat creat", "read": "read pread64 readv", "write": "w
 class Command(collections.namedtuple("Command", "words input given quick report racing",
                                      defaults=(None, (), False, False, False))):
     @property
+    def looks(self):
+        return self.words[0] in ("search", "check", "duplicates")
+
+    @property
     def reads_list(self):
         return not {"--files-from", "--labels"}.isdisjoint(self.words)
 
 
+NEAR = ["--max-distance", "0.001"]
 EMBED = ["embed", "--threads", "1", "-o", "rows", "--ids-out", "ids"]
 COMMANDS = [
     Command([*EMBED, "../in/1.ppm", "../in/small.jpg"]),
@@ -127,14 +132,14 @@ COMMANDS = [
     Command(["search", "--threads", "1", "--json", "--vectors", "../in/rows.npy", "--ids", "../in/ids",
              "../in/c.msc"]),
     Command(["search", "--threads", "1", "--id", "1", "--label", "pictures", "../in/p.msc"]),
-    Command(["check", "--threads", "1", "../in/p.msc", "../in/deep.png", "../in/1.ppm"]),
-    Command(["check", "--threads", "1", "--json", "--only", "same", "../in/p.msc", "../in/deep.png"]),
-    Command(["duplicates", "--threads", "1", "../in/p.msc"]),
-    Command(["duplicates", "--threads", "1", "--removable", "../in/pictures"]),
-    Command(["duplicates", "--threads", "1", "--no-cache", "--json", "../in/pictures"]),
-    Command(["duplicates", "--threads", "1", "--not-duplicates", "../in/pairs", "--remember", "p.msc"],
+    Command(["check", "--threads", "1", *NEAR, "../in/p.msc", "../in/deep.png", "../in/1.ppm"]),
+    Command(["check", "--threads", "1", *NEAR, "--json", "--only", "same", "../in/p.msc", "../in/deep.png"]),
+    Command(["duplicates", "--threads", "1", *NEAR, "../in/p.msc"]),
+    Command(["duplicates", "--threads", "1", *NEAR, "--removable", "../in/pictures"], report=True),
+    Command(["duplicates", "--threads", "1", *NEAR, "--no-cache", "../in/pictures"], report=True),
+    Command(["duplicates", "--threads", "1", *NEAR, "--not-duplicates", "../in/pairs", "--remember", "p.msc"],
             given=["p.msc"]),
-    Command(["duplicates", "--threads", "1", "--against", "../in/q.msc", "../in/p.msc"]),
+    Command(["duplicates", "--threads", "1", *NEAR, "--against", "../in/q.msc", "../in/p.msc"]),
     Command(["list", "../in/p.msc"]),
     Command(["list", "--json", "--label", "pictures", "../in/p.msc"]),
     Command(["verify", "../in/p.msc"], report=True),
@@ -151,7 +156,7 @@ COMMANDS = [
     Command(["trace", "-o", "old", "../in/deep.png"]),
     Command(["trace", "--dump", "block.0.project", "-o", "rows", "../in/small.jpg"]),
     Command(["trace", "--against", "../in/trace", "../in/small.jpg"]),
-    Command(["compare", "--threads", "1", "--why", "-o", "old", "../in/1.ppm", "../in/small.jpg"]),
+    Command(["compare", "--why", "-o", "old", "../in/1.ppm", "../in/small.jpg"]),
     Command(["selftest"]),
     Command(["embed", "--stream"], "in/stream"),
     Command(["embed", "--threads", "1", "--decoder", "odd=/bin/cat {}", "../in/small.odd", "../in/1.ppm"],
@@ -291,6 +296,9 @@ def is_part(got, whole):
 def wrong_message(text):
     """A line of standard error that tells nothing, or None."""
     for line in text.splitlines():
+        # Damage: the records that it hurts follow.
+        if line.startswith("  record ") or (line.startswith("minisim: ") and line.endswith(", which hurts:")):
+            continue
         if (not line.startswith("minisim: ") or line.rstrip().endswith(":") or ": :" in line
                 or re.search(r"Success|\(null\)|an error of the system", line)):
             return line
@@ -314,7 +322,7 @@ def wrong_files(runs, command, kind, normal, got, shorter=False):
     before = {"old": b"old", **{name: runs.read(name) for name in command.given}}
     for name, content in got.files.items():
         if name not in normal.files:
-            if kind != "unlink":
+            if kind != "unlink" and name != "minisim":  # the folder of caches
                 return f"{name} is left behind"
         elif content in (before.get(name), normal.files[name]):
             continue
@@ -328,11 +336,19 @@ def wrong_files(runs, command, kind, normal, got, shorter=False):
     return f"{gone[0]} is gone" if gone else None
 
 
+def without_look(rows):
+    """Without what a look at the pixels tells, which is "not looked at" where that failed."""
+    return [re.sub(rb'"look":[^,}]*|\t[^\t]*\n$', b"", row) for row in rows]
+
+
 def wrong_output(command, normal, got):
-    """Half of a row, or half of a report."""
+    """Half of a row, or half of a report. A row may say what failed."""
     if command.report:
         return got.out and not got.out.endswith(b"\n")
-    return not is_part(got.out, normal.out)
+    rows = [row for row in got.out.splitlines(True) if b'"error":' not in row]
+    if command.looks and set(without_look(rows)) <= set(without_look(normal.out.splitlines(True))):
+        return False
+    return not is_part(b"".join(rows), normal.out)
 
 
 def wrong(runs, command, kind, result, normal, got):
@@ -489,7 +505,8 @@ def main():
             words = " ".join(command.words)
             points = ", ".join(f"{kind} {calls}" for kind, calls in count.items() if calls)
             print(f"# {words}: {points}: {asked} runs", flush=True)
-            tap.check(not faults and asked, f"whatever fails: {words}", "\n".join(faults))
+            fine = not faults and runs(command, "", 0, "EIO", False).status in (0, 1, 11)
+            tap.check(fine, f"whatever fails: {words}", "\n".join(faults))
             total.update(count)
             # Threads take turns as they like, and so do child processes.
             if ALL and shutil.which("strace") and "2" not in command.words and not command.racing:

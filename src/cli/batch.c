@@ -87,7 +87,7 @@ bool ms_check_sources(const struct ms_sources *sources) {
 /* What cannot be examined now may be a folder. */
 static bool is_one_file(const char *name) {
     struct stat about;
-    return is_input(name) || (stat(name, &about) == 0 ? !S_ISDIR(about.st_mode) : errno == ENOENT);
+    return is_input(name) || stat(name, &about) != 0 || !S_ISDIR(about.st_mode);
 }
 
 static bool are_all_files(const struct ms_sources *sources) {

@@ -31,6 +31,12 @@ static bool make_folders(char *path) {
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
+static bool refuse(const char *path, const char *why) {
+    ms_complain(path, "%s: --no-cache does without", why);
+    ms_note(MS_EXIT_SYSTEM);
+    return false;
+}
+
 static char *cache_folder(void) {
     char *folder;
     if (!from_environment("XDG_CACHE_HOME", "/minisim", &folder) ||
@@ -38,15 +44,14 @@ static char *cache_folder(void) {
         return NULL;
     if (folder && make_folders(folder))
         return folder;
-    ms_complain(folder, "%s: --no-cache does without",
-                folder ? strerror(errno) : "there is no cache folder, HOME is not set");
-    ms_note(MS_EXIT_SYSTEM);
+    refuse(folder, folder ? strerror(errno) : "there is no cache folder, HOME is not set");
     free(folder);
     return NULL;
 }
 
-/* What a run looks at, and with what: another of either is another catalogue. */
-static void find_key(const struct ms_sources *sources, const char *embedding_id, char key[33]) {
+/* What a run looks at, and with what: another of either is another catalogue. What is not there
+ * will be said when it is looked at. */
+static bool find_key(const struct ms_sources *sources, const char *embedding_id, char key[33]) {
     struct ms_sha256 hash;
     uint8_t digest[32];
     ms_sha256_start(&hash);
@@ -54,20 +59,22 @@ static void find_key(const struct ms_sources *sources, const char *embedding_id,
     for (size_t i = 0; i <= sources->count; i++) {
         const char *name = i < sources->count ? sources->names[i] : sources->files_from;
         char *real = name ? realpath(name, NULL) : NULL;
+        if (name && !real && errno != ENOENT && errno != ENOTDIR)
+            return refuse(name, strerror(errno));
         const char *shown = real ? real : name ? name : "";
         ms_sha256_add(&hash, shown, strlen(shown) + 1);
         free(real);
     }
     ms_sha256_digest(&hash, digest);
     ms_hex(digest, 16, key);
+    return true;
 }
 
 char *ms_cached_catalogue(const struct ms_sources *sources, const char *embedding_id) {
-    char key[33], *path, *folder = cache_folder();
+    char key[33], *path = NULL, *folder = cache_folder();
     if (!folder)
         return NULL;
-    find_key(sources, embedding_id, key);
-    if (asprintf(&path, "%s/%s.msc", folder, key) < 0) {
+    if (find_key(sources, embedding_id, key) && asprintf(&path, "%s/%s.msc", folder, key) < 0) {
         path = NULL;
         ms_out_of_memory();
     }
@@ -88,6 +95,7 @@ char *ms_temporary_catalogue(void) {
         ms_note(MS_EXIT_SYSTEM);
     } else if (asprintf(&path, "%s/pictures.msc", folder) < 0) {
         path = NULL;
+        rmdir(folder);
         ms_out_of_memory();
     }
     free(folder);

@@ -122,12 +122,14 @@ bool ms_is_catalogue(const char *path) {
     uint8_t start[4];
     int descriptor;
     uint64_t size;
+    struct stat about;
+    size_t length = strlen(path);
+    bool named = length > 4 && strcmp(path + length - 4, ".msc") == 0;
     if (ms_file_open(path, &descriptor, &size, NULL))
-        return false;
-    bool is = ms_file_read(descriptor, start, sizeof start, NULL) == MINISIM_OK &&
-              memcmp(start, "\x89MSC", sizeof start) == 0;
+        return named && stat(path, &about) == 0 && !S_ISDIR(about.st_mode);
+    minisim_status status = ms_file_read(descriptor, start, sizeof start, NULL);
     close(descriptor);
-    return is;
+    return status ? named && size >= sizeof start : memcmp(start, "\x89MSC", sizeof start) == 0;
 }
 
 /* The origin's lines `key: value`. */

@@ -39,7 +39,7 @@ typedef bool ms_take_record(void *user, uint64_t id, const struct ms_record *rec
 bool ms_each_record(const char *path, const struct ms_catalogue *catalogue, ms_take_record *take,
                     void *user);
 
-/* Is it one, by its first bytes? */
+/* Is it one, by its first bytes or, where they cannot be read, by its name? */
 bool ms_is_catalogue(const char *path);
 
 /* What a catalogue is. */

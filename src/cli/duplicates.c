@@ -162,15 +162,24 @@ static bool fail(const struct duplicates *d, minisim_status status, const minisi
 
 /* ---- pairs that are no duplicates ---- */
 
-/* The next name as records have it, to be freed; NULL: there are no more, or no memory. */
+/* The next name as records have it, to be freed; NULL: there are no more, or list->failed, which
+ * was said and noted. */
 static char *next_path(struct ms_names *list, bool of_files) {
     char path[MS_PATH_MOST + 1], *name = ms_names_next(list);
-    if (!name || !of_files || !ms_real_path(name, path))
+    if (!name || !of_files)
         return name;
+    bool found = ms_real_path(name, path);
+    if (!found && (errno == ENOENT || errno == ENOTDIR))
+        return name; /* as it is called, it may be a record all the same */
+    if (!found) {
+        ms_complain(name, "%s", strerror(errno));
+        ms_note(MS_EXIT_SOME_FAILED);
+    }
     free(name);
-    name = strdup(path);
-    if (!name)
+    name = found ? strdup(path) : NULL;
+    if (found && !name)
         ms_out_of_memory();
+    list->failed = list->failed || !name;
     return name;
 }
 
@@ -185,7 +194,8 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
     while (good && (path = next_path(&list, of_files))) {
         char *other = next_path(&list, of_files);
         if (!other)
-            good = ms_refuse_usage("%s names one without its other: names come two by two",
+            good = list.failed ||
+                   ms_refuse_usage("%s names one without its other: names come two by two",
                                    d->not_duplicates);
         else if (!ms_distinct_add(&d->distinct, path, other))
             good = ms_out_of_memory();
@@ -193,7 +203,7 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
         free(other);
     }
     ms_names_close(&list);
-    return good;
+    return good && !list.failed;
 }
 
 /* Notes the pairs, beside those that are noted. */

@@ -67,9 +67,9 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
 static int next_byte(struct ms_names *names) {
     if (names->next == names->filled && !names->at_end) {
         long count = ms_read_patiently(names->descriptor, names->bytes, sizeof names->bytes);
-        names->failed = count < 0;
-        if (names->failed && !ms_interrupted())
+        if (count < 0 && !ms_interrupted())
             say_failed(names->source, "read");
+        names->failed = names->failed || count < 0;
         names->at_end = count <= 0;
         names->next = 0;
         names->filled = count > 0 ? (size_t)count : 0;
@@ -109,9 +109,8 @@ char *ms_names_next(struct ms_names *names) {
             refuse_name(names, why);
         } else if (*name) {
             char *copy = strdup(name);
-            names->failed = !copy;
             if (!copy)
-                ms_out_of_memory();
+                names->failed = !ms_out_of_memory();
             return copy;
         }
     }

@@ -62,6 +62,7 @@ struct search {
     int json;
     uint64_t most;
     bool exclude_self, explain, only_same, has_id;
+    minisim_context_options looking; /* limits, where it explains */
     uint64_t id;
     const char *path, *vectors_path, *ids_path, *label, *html_path;
     struct ms_report report;
@@ -226,10 +227,9 @@ static void print_hit(const struct search *s, struct ms_json *json, uint64_t id,
 /* What a record is to the query, whose view is NULL where nobody asks. */
 static enum ms_look look(const struct search *s, const struct ms_view *ours,
                          const struct ms_record *record, const char *path) {
-    minisim_context_options limits = ms_look_limits(&s->pictures);
     if (!ours || record->flags & MS_RECORD_NO_FILE)
         return MS_LOOKS;
-    struct ms_view *theirs = ms_open_view(path, &limits);
+    struct ms_view *theirs = ms_open_view(path, &s->looking);
     enum ms_look found = ms_compare_views(ours, theirs);
     ms_view_close(theirs);
     return found;
@@ -267,11 +267,10 @@ static bool print_hits(struct search *s, struct ms_json *json, const struct ms_t
 
 static bool answer(struct search *s, const char *name, const struct ms_top *top) {
     struct ms_json json = {.file = stdout};
-    minisim_context_options limits = ms_look_limits(&s->pictures);
     char own[MS_PATH_MOST + 1] = "";
     /* Standard input cannot be read twice. */
     bool looks = s->explain && strcmp(name, "-") != 0;
-    struct ms_view *view = looks ? ms_open_view(name, &limits) : NULL;
+    struct ms_view *view = looks ? ms_open_view(name, &s->looking) : NULL;
     if (s->exclude_self)
         own_path(s, name, own);
     begin_answer(s, &json, name);
@@ -470,6 +469,8 @@ void ms_run_search(const struct ms_verb *verb, int argc, char **argv) {
         return;
     if (ms_parse_options(verb, argc, argv, take_option, &s, &s.sources.count) && check(&s) &&
         ms_open_catalogue(s.path, &s.catalogue)) {
+        if (s.explain)
+            s.looking = ms_look_limits(&s.pictures);
         if (open_queries(&s) && (!s.label || find_labelled(&s)) && open_page(&s)) {
             if (s.has_id)
                 search_record(&s);

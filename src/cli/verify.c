@@ -103,6 +103,8 @@ static bool recompute_one(void *user, uint64_t id, const struct ms_record *recor
         ms_complain(path, "%s",
                     seen.other ? "it is another picture now: not compared"
                                : minisim_context_error(v->engine.contexts[0]));
+        if (!seen.other)
+            ms_note(status == MINISIM_OUT_OF_MEMORY ? MS_EXIT_SYSTEM : MS_EXIT_SOME_FAILED);
         v->skipped++;
         return !ms_interrupted();
     }
