@@ -314,7 +314,7 @@ static bool are_nearest(const struct ms_top *top, const float *query, uint64_t i
 
 /* Searches for the vector of some id. */
 static bool search_is_right(const struct ms_catalogue *c, uint64_t asked) {
-    struct ms_hit hits[5];
+    minisim_hit hits[5];
     struct ms_top top = {.most = 5, .hits = hits};
     struct ms_stored query;
     float vector[DIMENSION];
