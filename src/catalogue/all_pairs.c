@@ -22,7 +22,7 @@
 enum { BLOCK_MOST = 512, BLOCK_BYTES = 4 << 20 };
 
 /* Records that are worth sketches; and how many pairs of a block may pass them, one in so many: one
- * by one, a pair takes some fifteen times as long as among others. */
+ * by one, a pair takes longer than among others. Both are guesses, not tuned. */
 enum { SKETCHED_LEAST = 8192, PASSING = 32 };
 
 /* A block of records, and its first's place in the choice. */
