@@ -192,3 +192,15 @@ FILE *ms_open_spool(void) {
         close(descriptor);
     return file;
 }
+
+FILE *ms_open_memory(char **bytes, size_t *size) {
+    *bytes = NULL;
+    errno = 0;
+    return open_memstream(bytes, size);
+}
+
+/* What failed in between has left its errno. */
+bool ms_close_memory(FILE *stream, char *const *bytes) {
+    bool good = stream && !ferror(stream) && errno != ENOMEM;
+    return stream && fclose(stream) == 0 && good && *bytes;
+}

@@ -46,4 +46,12 @@ void ms_output_discard(struct ms_output *output);
  */
 FILE *ms_open_spool(void);
 
+/* A stream into memory, as open_memstream gives it; glibc's does not say that memory ran out, but
+ * cuts short what is written. NULL: no memory. */
+FILE *ms_open_memory(char **bytes, size_t *size);
+
+/* Closes it, or does nothing with NULL. false: no memory, at some time since it was opened. The
+ * bytes are to be freed either way. */
+bool ms_close_memory(FILE *stream, char *const *bytes);
+
 #endif

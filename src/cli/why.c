@@ -163,12 +163,11 @@ static void show_picture(struct ms_page *page, const char *name, const char *hea
 
 static void show_drawing(const struct explanation *e, const struct ms_why *why,
                          struct ms_page *page) {
-    char *png = NULL;
+    char *png;
     size_t size;
-    FILE *stream = open_memstream(&png, &size);
-    bool good = stream && ms_why_draw(why, e->squares, e->size, stream) && !ferror(stream);
-    good = stream && fclose(stream) == 0 && good;
-    if (good)
+    FILE *stream = ms_open_memory(&png, &size);
+    bool drawn = stream && ms_why_draw(why, e->squares, e->size, stream);
+    if (ms_close_memory(stream, &png) && drawn)
         ms_page_figure(page, "image/png", png, size, "Both pictures, with windows",
                        "Both pictures as the network sees them. Each part has a window: the larger "
                        "it is, the more the part adds to what they have in common.");

@@ -1,6 +1,7 @@
 #include "pairs/copies.h"
 
 #include "base/error.h"
+#include "base/output.h"
 #include "picture/jpeg_write.h"
 #include "picture/pixels.h"
 #include "picture/read.h"
@@ -96,13 +97,12 @@ static minisim_status embed_jpeg(const minisim_pixels *original, minisim_context
     if (original->width > LONGEST || original->height > LONGEST)
         return ms_fail(error, MINISIM_BAD_PICTURE, "%u x %u is too large for a JPEG",
                        (unsigned)original->width, (unsigned)original->height);
-    FILE *stream = open_memstream(&bytes, &size);
+    FILE *stream = ms_open_memory(&bytes, &size);
     if (stream)
         ms_write_jpeg(stream, original->pixels, original->width, original->height, QUALITY);
-    bool failed = !stream || ferror(stream);
-    failed = (stream && fclose(stream) != 0) || failed;
-    minisim_status status =
-        failed ? ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory") : MINISIM_OK;
+    minisim_status status = ms_close_memory(stream, &bytes)
+                                ? MINISIM_OK
+                                : ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     if (!status && (status = minisim_embed_memory(context, bytes, size, NULL, embedding)))
         ms_fail(error, status, "%s", minisim_context_error(context));
     free(bytes);

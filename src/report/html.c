@@ -6,6 +6,7 @@
 #include "report/html.h"
 
 #include "base/arena.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "picture/jpeg_write.h"
 #include "picture/pixels.h"
@@ -92,12 +93,12 @@ static void write_text(FILE *file, const char *text) {
 
 /* What ms_write_name makes of it, to be freed; NULL: no memory, which is noted. */
 static char *shown_name(struct ms_page *page, const char *name) {
-    char *text = NULL;
+    char *text;
     size_t size;
-    FILE *stream = open_memstream(&text, &size);
+    FILE *stream = ms_open_memory(&text, &size);
     if (stream)
         ms_write_name(stream, name);
-    if (stream && fclose(stream) == 0)
+    if (ms_close_memory(stream, &text))
         return text;
     page->out_of_memory = true;
     free(text);
@@ -163,17 +164,16 @@ static minisim_status write_pixels(struct ms_page *page, const minisim_pixels *p
     uint32_t width = fit(all.width, longer), height = fit(all.height, longer);
     uint32_t background = limits->background_set ? limits->background : 0xffffff;
     uint8_t *rgb;
-    char *bytes = NULL;
+    char *bytes;
     size_t size;
     minisim_status status =
         ms_shrink_picture(pixels, background, width, height, arena, &rgb, error);
     if (status)
         return status;
-    FILE *jpeg = open_memstream(&bytes, &size);
+    FILE *jpeg = ms_open_memory(&bytes, &size);
     if (jpeg)
         ms_write_jpeg(jpeg, rgb, width, height, QUALITY);
-    bool good = jpeg && !ferror(jpeg);
-    good = jpeg && fclose(jpeg) == 0 && good;
+    bool good = ms_close_memory(jpeg, &bytes);
     if (good) {
         write_data(page->file, "image/jpeg", bytes, size);
         fprintf(page->file, " width=\"%u\" height=\"%u\" alt=\"", (unsigned)width,
