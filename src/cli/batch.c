@@ -84,10 +84,12 @@ bool ms_check_sources(const struct ms_sources *sources) {
     return !list || !ms_refuse_output(sources, list);
 }
 
-/* What cannot be examined now may be a folder. */
+/* What is there and cannot be examined may be a folder. */
 static bool is_one_file(const char *name) {
     struct stat about;
-    return is_input(name) || stat(name, &about) != 0 || !S_ISDIR(about.st_mode);
+    if (is_input(name))
+        return true;
+    return stat(name, &about) == 0 ? !S_ISDIR(about.st_mode) : errno == ENOENT;
 }
 
 static bool are_all_files(const struct ms_sources *sources) {
