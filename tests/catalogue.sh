@@ -478,6 +478,9 @@ damaged() {
     grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
     grep -q "^  record 0 $PWD/p/1.ppm" "$err"
     # Copied, it would look whole: it is refused, or left out.
+    expect 3 "$minisim" export c.msc --to csv -o rows.csv
+    grep -q '^minisim: c.msc: the catalogue is damaged: the vector of record [01]; ' "$err"
+    refute ls rows.csv
     cp c.msc before
     expect 3 "$minisim" compact c.msc
     grep -q 'the catalogue is damaged: .minisim verify. names' "$err"

@@ -5,6 +5,7 @@
  */
 #include "exchange/formats.h"
 
+#include "base/error.h"
 #include "base/text.h"
 #include "catalogue/known.h"
 #include "cli/catalogues.h"
@@ -265,7 +266,15 @@ static bool read_values(struct export *x, uint64_t id, const char *path) {
             return ms_catalogue_failed(x->path, status, &error);
         x->first = id;
     }
-    ms_stored_get(&x->block, (size_t)(id - x->first), x->values);
+    size_t row = (size_t)(id - x->first);
+    if (!ms_stored_is_sound(ms_kernels_choose(NULL), &x->block, row)) {
+        ms_fail(&error, MINISIM_BAD_CATALOGUE,
+                "the catalogue is damaged: the vector of record %llu; `minisim verify` names all "
+                "that is hurt",
+                (unsigned long long)id);
+        return ms_catalogue_failed(x->path, MINISIM_BAD_CATALOGUE, &error);
+    }
+    ms_stored_get(&x->block, row, x->values);
     if (x->normalize && minisim_normalize(x->values, x->block.n) != MINISIM_OK) {
         ms_complain(path, "its vector is zero and has no unit length; nothing was exported");
         ms_note(MS_EXIT_SOME_FAILED);
