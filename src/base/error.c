@@ -52,6 +52,7 @@ const char *ms_errno_text(int number) {
                   {EFBIG, "File too large"},
                   {ENXIO, "No such device or address"},
                   {ESTALE, "Stale file handle"},
+                  {EBADF, "Bad file descriptor"},
                   {EROFS, "Read-only file system"},
                   {EDQUOT, "Disk quota exceeded"},
                   {ENOEXEC, "Exec format error"},
