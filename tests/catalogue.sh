@@ -472,6 +472,8 @@ damaged() {
     pictures p 1 9
     pictures q 1 3
     expect 0 "$minisim" index c.msc p
+    "$minisim" export c.msc --to csv -o - 2>"$err" >/dev/full || [ $? = 4 ]
+    grep -q '^minisim: standard output: No space left on device$' "$err"
     cp c.msc whole.msc
     printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
     expect 3 "$minisim" verify c.msc

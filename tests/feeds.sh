@@ -128,9 +128,9 @@ streamed() {
     expect 1 "$minisim" embed --stream <stream
     [ "$(frames)" = '0 error ' ]
     expect 1 "$minisim" embed --stream </dev/null
+    grep -qx 'minisim: standard input: no pictures found' "$err"
     expect 1 "$minisim" embed --stream <&-
     grep -q '^minisim: standard input: frame 0: the stream cannot be read: Bad file descriptor$' "$err"
-    grep -qx 'minisim: standard input: no pictures found' "$err"
     for wrong in 1.ppm '--format csv' '-o x' '--ids-out x' '--files-from x'; do
         expect 2 "$minisim" embed --stream $wrong <stream
     done

@@ -231,11 +231,12 @@ static bool find_previous(struct export *x) {
 
 /* Says why the format or its stream failed. */
 static bool failed(struct export *x, const char *name) {
+    const char *output = x->output.name ? x->output.name : x->output_path;
     if (!x->to.error.text[0]) {
-        ms_output_failed(x->output_path, errno ? errno : EIO);
+        ms_output_failed(output, errno ? errno : EIO);
         return false;
     }
-    ms_complain(name ? name : x->output_path, "%s", x->to.error.text);
+    ms_complain(name ? name : output, "%s", x->to.error.text);
     ms_note(name ? MS_EXIT_SOME_FAILED : MS_EXIT_SYSTEM);
     return false;
 }
