@@ -172,6 +172,11 @@ judged() {
     head -n 3 pairs >half
     expect 2 "$minisim" duplicates c.msc --max-distance 0 --not-duplicates half
     grep -q 'two by two' "$err"
+    # Nor may one be left out: the next would take its place.
+    printf '%s\n' p/1.ppm '"no quote' p/2.ppm p/3.ppm >shifted
+    expect 1 "$minisim" duplicates c.msc --max-distance 0 --not-duplicates shifted --remember
+    [ ! -s "$out" ] && lines 1 "$err"
+    grep -q '^minisim: shifted: name 2 opens with a quote' "$err"
 }
 
 limits() {

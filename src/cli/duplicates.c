@@ -194,7 +194,7 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
     while (good && (path = next_path(&list, of_files))) {
         char *other = next_path(&list, of_files);
         if (!other)
-            good = list.failed ||
+            good = list.failed || list.refused || ms_interrupted() ||
                    ms_refuse_usage("%s names one without its other: names come two by two",
                                    d->not_duplicates);
         else if (!ms_distinct_add(&d->distinct, path, other))
@@ -203,7 +203,7 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
         free(other);
     }
     ms_names_close(&list);
-    return good && !list.failed;
+    return good && !list.failed && !list.refused;
 }
 
 /* Notes the pairs, beside those that are noted. */
