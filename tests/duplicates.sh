@@ -69,6 +69,11 @@ cached() {
     duplicates p
     cmp before "$out"
     cmp old.msc "$file"
+    # Damaged, nobody need know what it is to be rid of it.
+    head -c 9000 old.msc >"$file"
+    expect 3 "$minisim" duplicates --max-distance 0 p
+    grep -qx "minisim: $PWD/$file: this is a cache, which may be deleted; --no-cache does without" "$err"
+    cp old.msc "$file"
     # Removed, added, excluded.
     rm p/b/2.ppm
     cp p/a/3.ppm p/b/3.ppm

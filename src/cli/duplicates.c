@@ -405,8 +405,10 @@ static void compare_updated(struct duplicates *d, const struct ms_engine *engine
     uint64_t *ids;
     struct ms_chosen rows;
     d->path = path;
-    if (ms_update_catalogue(path, &d->sources, &d->pictures, engine, &ids, &rows.count) &&
-        rows.count > 0 && ms_open_catalogue(path, &d->catalogue) && open_against(d)) {
+    bool good = ms_update_catalogue(path, &d->sources, &d->pictures, engine, &ids, &rows.count);
+    if (!good && !d->no_cache && !ms_interrupted())
+        ms_complain(path, "this is a cache, which may be deleted; --no-cache does without");
+    if (good && rows.count > 0 && ms_open_catalogue(path, &d->catalogue) && open_against(d)) {
         rows.catalogue = d->catalogue;
         rows.ids = ids;
         compare(d, &rows);
