@@ -220,6 +220,22 @@ def check_hostile(tap, run):
     run.write("one", b"x\n")
     said = run("import", "lie.msc", "lie", "--ids", "one", status=1).stderr
     tap.check(b"row 0 (from 0): column 0 (from 0) is no finite number" in said, "a value that is none", said)
+    run.write("lie", np.array([1, 0, 2, 0], "<i4").tobytes())
+    run.write("two", b"x\ny\n")
+    said = run("import", "lie.msc", "lie", "--ids", "two", status=1).stderr
+    tap.check(b"row 1 (from 0): it does not begin as the first one does" in said, "fvecs of several lengths", said)
+    run.write("lie", b"neither of them")
+    said = run("import", "lie.msc", "lie", "--ids", "two", status=1).stderr
+    tap.check(b"neither a NumPy file (.npy), nor fvecs, nor a Faiss index" in said, "any other file", said)
+
+
+def check_magic(tap, run):
+    """fvecs of 147 values begin as NumPy's files do."""
+    run.write("rows", np.c_[np.full(3, 147, "<i4").view("<f4"), pictures_like(3, 147)].astype("<f4").tobytes())
+    run.write("three", b"x\ny\nz\n")
+    run("import", "magic", "rows", "--ids", "three", "--type", "f32")
+    export(run, "magic", "fvecs", "again")
+    tap.check(run.read("again") == run.read("rows"), "fvecs of 147 values")
 
 
 def main():
@@ -236,6 +252,7 @@ def main():
         check_cut_off(tap, run)
         check_full(tap, run)
         check_hostile(tap, run)
+        check_magic(tap, run)
     tap.finish()
 
 

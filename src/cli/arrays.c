@@ -71,11 +71,12 @@ bool ms_read_array(const char *path, const char *ids, bool null_ended, struct ms
 }
 
 /* The format of a file that begins so; NULL: a NumPy file, or none. */
-static const struct ms_export_format *recognise(FILE *file, uint64_t size) {
+static const struct ms_export_format *recognise(FILE *file, uint64_t size, bool *is_npy) {
+    static const uint8_t npy[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
     uint8_t start[8] = {0};
-    if (fread(start, 1, sizeof start, file) != sizeof start || start[0] == 0x93)
-        return NULL;
-    for (size_t i = 0; ms_export_formats[i]; i++)
+    bool whole = fread(start, 1, sizeof start, file) == sizeof start;
+    *is_npy = memcmp(start, npy, sizeof npy) == 0;
+    for (size_t i = 0; whole && !*is_npy && ms_export_formats[i]; i++)
         if (ms_export_formats[i]->is && ms_export_formats[i]->is(start, size))
             return ms_export_formats[i];
     return NULL;
@@ -95,12 +96,16 @@ static minisim_status read_file(const char *path, struct ms_vectors *vectors, in
         close(descriptor);
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     }
-    const struct ms_export_format *format = recognise(file, size);
+    bool is_npy;
+    const struct ms_export_format *format = recognise(file, size, &is_npy);
     if (format) {
         rewind(file);
         status = format->read(file, size, vectors, numbers, error);
     }
     fclose(file);
+    if (!format && !is_npy)
+        return ms_fail(error, MINISIM_BAD_FILE,
+                       "this is neither a NumPy file (.npy), nor fvecs, nor a Faiss index");
     return format ? status : ms_read_npy(path, vectors, error);
 }
 

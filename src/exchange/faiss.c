@@ -142,7 +142,7 @@ static minisim_status read(FILE *file, uint64_t size, struct ms_vectors *vectors
     size_t got = fread(bytes, 1, sizeof bytes, file);
     minisim_status status = check(bytes, got == sizeof bytes ? size : 0, vectors, error);
     if (!status)
-        status = ms_read_rows(file, 0, vectors, error);
+        status = ms_read_rows(file, NULL, 0, vectors, error);
     if (!status && (status = read_numbers(file, vectors->rows, numbers, error)))
         free(vectors->values);
     return status;

@@ -64,12 +64,14 @@ bool ms_export_file(struct ms_export *x, const char *name) {
     return error == 0;
 }
 
-/* One row, without what stands before it. */
-static minisim_status read_row(FILE *file, size_t before, uint8_t *bytes, float *values,
-                               size_t columns, minisim_error *error) {
+/* One row, behind what stands before each. */
+static minisim_status read_row(FILE *file, const uint8_t *start, size_t before, uint8_t *bytes,
+                               float *values, size_t columns, minisim_error *error) {
     size_t size = before + 4 * columns;
     if (fread(bytes, 1, size, file) != size)
         return ms_fail(error, MINISIM_BAD_FILE, "it ends before its values do");
+    if (before > 0 && memcmp(bytes, start, before) != 0)
+        return ms_fail(error, MINISIM_BAD_FILE, "it does not begin as the first one does");
     for (size_t i = 0; i < columns; i++) {
         values[i] = ms_load_f32(bytes + before + 4 * i);
         if (!isfinite(values[i]))
@@ -78,8 +80,8 @@ static minisim_status read_row(FILE *file, size_t before, uint8_t *bytes, float 
     return MINISIM_OK;
 }
 
-minisim_status ms_read_rows(FILE *file, size_t before, struct ms_vectors *vectors,
-                            minisim_error *error) {
+minisim_status ms_read_rows(FILE *file, const uint8_t *start, size_t before,
+                            struct ms_vectors *vectors, minisim_error *error) {
     size_t columns = vectors->columns;
     bool fits = columns <= SIZE_MAX / 4 - before && vectors->rows <= SIZE_MAX / 4 / columns;
     float *values = fits ? malloc(vectors->rows * columns * sizeof *values) : NULL;
@@ -90,7 +92,7 @@ minisim_status ms_read_rows(FILE *file, size_t before, struct ms_vectors *vector
         status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "no memory for %zu rows of %zu values",
                          vectors->rows, columns);
     for (size_t i = 0; !status && i < vectors->rows; i++)
-        if ((status = read_row(file, before, bytes, values + i * columns, columns, &why)))
+        if ((status = read_row(file, start, before, bytes, values + i * columns, columns, &why)))
             ms_fail(error, status, "row %zu (from 0): %s", i, why.text);
     free(bytes);
     if (status)

@@ -84,9 +84,10 @@ void ms_write_array(struct ms_json *json, const char *key, const float *values, 
  * folder or in one of its folders. false: errno. */
 bool ms_export_file(struct ms_export *x, const char *name);
 
-/* Reads little-endian floats into rows x columns values that it allocates, `before` bytes of each
- * row left out. BAD_FILE: they are not all there and finite; OUT_OF_MEMORY. */
-minisim_status ms_read_rows(FILE *file, size_t before, struct ms_vectors *vectors,
-                            minisim_error *error);
+/* Reads little-endian floats into rows x columns values that it allocates; before those of each row
+ * stand `before` bytes, which are `start`. BAD_FILE: they are not all there and finite, or a row
+ * begins otherwise; OUT_OF_MEMORY. */
+minisim_status ms_read_rows(FILE *file, const uint8_t *start, size_t before,
+                            struct ms_vectors *vectors, minisim_error *error);
 
 #endif

@@ -29,7 +29,7 @@ static minisim_status read(FILE *file, uint64_t size, struct ms_vectors *vectors
     if (rows > SIZE_MAX || columns > SIZE_MAX)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "its rows are too many");
     *vectors = (struct ms_vectors){.rows = (size_t)rows, .columns = (size_t)columns};
-    return ms_read_rows(file, sizeof count, vectors, error);
+    return ms_read_rows(file, count, sizeof count, vectors, error);
 }
 
 const struct ms_export_format ms_export_fvecs = {
