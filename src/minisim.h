@@ -224,7 +224,8 @@ void minisim_context_close(minisim_context *context);
 /* The model that a context was opened for. */
 const minisim_model *minisim_context_model(const minisim_context *context);
 
-/* What went wrong in this context last. The text lives until its next call. */
+/* What went wrong in this context last, or with NULL, that there is none. The text lives until its
+ * next call. */
 const char *minisim_context_error(const minisim_context *context);
 
 /*

@@ -105,6 +105,8 @@ static void every_way_in(void **state) {
     assert_int_equal(minisim_embed_memory(context, ppm, size, NULL, got), MINISIM_OK);
     assert_string_equal(minisim_context_error(context), "");
     minisim_context_close(context);
+    assert_int_equal(minisim_embed_file(NULL, path, NULL, got), MINISIM_BAD_ARGUMENT);
+    assert_string_equal(minisim_context_error(NULL), "no context");
 }
 
 /* What a watcher saw. */

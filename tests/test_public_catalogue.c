@@ -257,7 +257,9 @@ static void other_vectors(void **state) {
     unlink(path);
     o = (minisim_catalogue_options){.size = sizeof o, .writes = 1, .context = contexts[0]};
     minisim_catalogue *c;
+    error.text[0] = '\0';
     assert_int_equal(minisim_catalogue_open(path, &o, &c, &error), MINISIM_OK);
+    assert_string_equal(error.text, ""); /* that it was not there is no error */
     minisim_catalogue_info info = {.size = sizeof info};
     char id[65];
     assert_int_equal(minisim_catalogue_describe(c, &info), MINISIM_OK);

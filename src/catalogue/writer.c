@@ -144,10 +144,13 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
                                         struct ms_catalogue **catalogue, minisim_error *error) {
     int descriptor;
     bool missing;
+    minisim_error cause; /* one that is mended is nobody's error */
     *catalogue = NULL;
-    minisim_status status = ms_file_open_writer(path, &descriptor, &missing, error);
+    minisim_status status = ms_file_open_writer(path, &descriptor, &missing, &cause);
+    if (status && missing && origin)
+        return create(path, origin, catalogue, error);
     if (status)
-        return missing && origin ? create(path, origin, catalogue, error) : status;
+        return ms_fail(error, status, "%s", cause.text);
     ms_file_clear_beside(path);
     struct ms_catalogue *c = ms_catalogue_allocate();
     if (!c) {

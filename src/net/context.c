@@ -200,7 +200,7 @@ const struct ms_preparation *ms_context_preparation(const minisim_context *conte
 }
 
 const char *minisim_context_error(const minisim_context *context) {
-    return context->error.text;
+    return context ? context->error.text : "no context";
 }
 
 minisim_status ms_context_fail(minisim_context *context, minisim_status status, const char *text) {
