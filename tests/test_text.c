@@ -120,6 +120,18 @@ static void counts_are_read_strictly(void **state) {
         assert_false(ms_parse_count(wrong[i], UINT64_MAX, &value));
 }
 
+static void numbers_are_read_strictly(void **state) {
+    static const char *const good[] = {"0", "-1", "+.5", "1.", "1e-3", "2E3", "1e-400"};
+    static const char *const bad[] = {"",    " 1",   "1 ", "1,5",   "0x10", "nan",
+                                      "inf", "-inf", "1e", "1e400", "1f",   "."};
+    double value;
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(ms_parse_number(good[i], &value));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(ms_parse_number(bad[i], &value));
+}
+
 static void utf8_is_told_from_bytes(void **state) {
     static const char *const good[] = {"",
                                        "a",
@@ -217,12 +229,12 @@ static void near_words_are_found(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(floats_print_short),      cmocka_unit_test(doubles_print_short),
-        cmocka_unit_test(numbers_read_back),       cmocka_unit_test(floats_print_as_printf),
-        cmocka_unit_test(counts_have_commas),      cmocka_unit_test(counts_are_read_strictly),
-        cmocka_unit_test(utf8_is_told_from_bytes), cmocka_unit_test(plain_text_is_safe_to_show),
-        cmocka_unit_test(names_fill_one_line),     cmocka_unit_test(quotes_are_read_strictly),
-        cmocka_unit_test(near_words_are_found)};
+        cmocka_unit_test(floats_print_short),         cmocka_unit_test(doubles_print_short),
+        cmocka_unit_test(numbers_read_back),          cmocka_unit_test(floats_print_as_printf),
+        cmocka_unit_test(counts_have_commas),         cmocka_unit_test(counts_are_read_strictly),
+        cmocka_unit_test(numbers_are_read_strictly),  cmocka_unit_test(utf8_is_told_from_bytes),
+        cmocka_unit_test(plain_text_is_safe_to_show), cmocka_unit_test(names_fill_one_line),
+        cmocka_unit_test(quotes_are_read_strictly),   cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,7 +168,7 @@ bool ms_parse_count(const char *text, uint64_t most, uint64_t *value) {
 bool ms_parse_number(const char *text, double *value) {
     char *end;
     *value = strtod(text, &end);
-    return strspn(text, "+-.0123456789e") > 0 && !*end && isfinite(*value);
+    return *text && !text[strspn(text, "+-.0123456789eE")] && !*end && isfinite(*value);
 }
 
 static bool needs_quotes(const char *name) {
