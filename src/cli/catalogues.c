@@ -126,7 +126,7 @@ bool ms_is_catalogue(const char *path) {
     size_t length = strlen(path);
     bool named = length > 4 && strcmp(path + length - 4, ".msc") == 0;
     if (ms_file_open(path, &descriptor, &size, NULL))
-        return named && stat(path, &about) == 0 && !S_ISDIR(about.st_mode);
+        return named && (stat(path, &about) == 0 ? !S_ISDIR(about.st_mode) : errno != ENOENT);
     minisim_status status = ms_file_read(descriptor, start, sizeof start, NULL);
     close(descriptor);
     return status ? named && size >= sizeof start : memcmp(start, "\x89MSC", sizeof start) == 0;
