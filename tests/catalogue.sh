@@ -472,12 +472,17 @@ damaged() {
     pictures p 1 9
     pictures q 1 3
     expect 0 "$minisim" index c.msc p
+    "$minisim" export c.msc --to csv -o - 2>"$err" >/dev/full || [ $? = 4 ]
+    grep -q '^minisim: standard output: No space left on device$' "$err"
     cp c.msc whole.msc
     printf '\x55' | dd of=c.msc bs=1 seek=16000 conv=notrunc status=none
     expect 3 "$minisim" verify c.msc
     grep -q 'the vectors of the segment at byte 12288 are damaged, which hurts:' "$err"
     grep -q "^  record 0 $PWD/p/1.ppm" "$err"
     # Copied, it would look whole: it is refused, or left out.
+    expect 3 "$minisim" export c.msc --to csv -o rows.csv
+    grep -q '^minisim: c.msc: the catalogue is damaged: the vector of record [01]; ' "$err"
+    refute ls rows.csv
     cp c.msc before
     expect 3 "$minisim" compact c.msc
     grep -q 'the catalogue is damaged: .minisim verify. names' "$err"

@@ -887,6 +887,28 @@ small_disk() {
     lines 20 "$out"
 }
 
+# The same where no file may be larger than 8 KiB.
+small_files() {
+    picture 1.ppm 1
+    names=$(yes 1.ppm | head -20)
+    echo old >rows
+    cp 1.ppm 1.odd
+    for f in text npy; do
+        expect 4 bash -c 'ulimit -f 8; exec "$@"' - "$minisim" embed --format $f -o rows --ids-out ids $names
+        grep -q '^minisim: rows: File too large$' "$err"
+        lines 1 "$err"
+        [ "$(cat rows)" = old ] && [ ! -e ids ]
+    done
+    expect 4 bash -c 'ulimit -f 8; exec "$@"' - "$minisim" index c.msc $names
+    grep -q '^minisim: c.msc: cannot be written: File too large$' "$err"
+    nothing_left
+    [ ! -e c.msc ]
+    # What a decoder may do is its own: it ends by the signal.
+    expect 1 bash -c 'ulimit -f 8; exec "$@"' - \
+        "$minisim" embed --decoder 'odd=sh -c "exec head -c 20000 /dev/zero >large" {}' 1.odd
+    grep -q '^minisim: 1.odd: its decoder sh was killed by signal 25' "$err"
+}
+
 closed_pipe() {
     picture 1.ppm 1
     names=$(yes 1.ppm | head -100)
@@ -1100,6 +1122,7 @@ if [ "$on_disk" ]; then
 else
     echo '# left out: a disk that fills up (no file system can be mounted here)'
 fi
+check 'no file may be large: status 4' small_files
 check 'a closed pipe ends quietly' closed_pipe
 check 'nothing half-written' half_written
 check 'inputs are never overwritten' inputs_are_safe

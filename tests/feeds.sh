@@ -129,6 +129,8 @@ streamed() {
     [ "$(frames)" = '0 error ' ]
     expect 1 "$minisim" embed --stream </dev/null
     grep -qx 'minisim: standard input: no pictures found' "$err"
+    expect 1 "$minisim" embed --stream <&-
+    grep -q '^minisim: standard input: frame 0: the stream cannot be read: Bad file descriptor$' "$err"
     for wrong in 1.ppm '--format csv' '-o x' '--ids-out x' '--files-from x'; do
         expect 2 "$minisim" embed --stream $wrong <stream
     done
@@ -168,6 +170,15 @@ bounded() {
     [ "$(frames)" = '0 error 1 row ' ]
 }
 
+# What is read too early is not moved again and again: small frames between large ones take no longer
+# than others.
+between_large() {
+    { printf 'P5 8192 8192 255\n'; head -c 67108864 /dev/zero; } >large
+    { cat large; yes 'P5 0 0 255' | head -n 5000; cat large; } >stream
+    (ulimit -t 10; expect 1 "$minisim" embed --stream <stream)
+    lines 5002 "$out"
+}
+
 # The gate on a stream: each frame is new, a duplicate or an error, whatever its format.
 gate() {
     for i in 1 2 3; do picture $i.ppm $i; done
@@ -205,4 +216,5 @@ check '--stream: frames are rows, errors, or the end' streamed
 check 'check --stream: frames are new, duplicates, or errors' gate
 check '--stream: an answer for each frame at once' at_once
 [ "$SANITIZE" ] || check '--stream: bounded memory' bounded
+[ "$SANITIZE" ] || check '--stream: small frames between large ones' between_large
 finish

@@ -565,6 +565,59 @@ static void bad_notes(void **state) {
     }
 }
 
+/* Where a column of the first segment begins. */
+static size_t first_column(const uint8_t *file, size_t column) {
+    struct ms_segment segment = {.offset = MS_SEGMENTS_BEGIN};
+    for (size_t i = 0; i < MS_ALL_COLUMNS; i++)
+        segment.columns[i] = ms_load_u64(file + MS_SEGMENTS_BEGIN + 64 + 8 * i);
+    return MS_SEGMENTS_BEGIN + (size_t)ms_column_begin(&segment, column);
+}
+
+/* Values that are no numbers, norms that are another's, though the checksums are right: verify
+ * names the record, and merge leaves it out. */
+static void bad_vectors(void **state) {
+    (void)state;
+    static const struct {
+        enum ms_vector_type type;
+        size_t column;
+        uint32_t bits;
+    } cases[] = {{MS_F32, MS_VECTORS, 0x7fc00000},
+                 {MS_F32, MS_VECTORS, 0xff800000},
+                 {MS_F32, MS_NORMS, 0x3f800000},
+                 {MS_F32, MS_NORMS, 0x7fc00000},
+                 {MS_F16, MS_VECTORS, 0x7e00},
+                 {MS_F16, MS_VECTORS, 0x7c000000},
+                 {MS_F16, MS_NORMS, 0},
+                 {MS_I8, MS_VECTORS, 0x80},
+                 {MS_I8, MS_SCALES, 0x7f800000},
+                 {MS_I8, MS_SCALES, 0xbf800000},
+                 {MS_I8, MS_NORMS, 0xffffffff}};
+    static uint8_t file[1 << 16];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ms_catalogue *c;
+        struct ms_merged merged = {0};
+        minisim_error error;
+        size_t damage = 0;
+        make(cases[i].type, 3, 3);
+        FILE *stream = fopen(path, "r+b");
+        assert_non_null(stream);
+        size_t size = fread(file, 1, sizeof file, stream);
+        ms_store_u32(file + first_column(file, cases[i].column), cases[i].bits);
+        mend_catalogue(file, size);
+        rewind(stream);
+        assert_int_equal(fwrite(file, 1, size, stream), size);
+        fclose(stream);
+        assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
+        assert_int_equal(ms_catalogue_verify(c, count_damage, &damage, &error),
+                         MINISIM_BAD_CATALOGUE);
+        assert_int_equal(damage, 1);
+        assert_int_equal(ms_catalogue_foresee_merge(&c, 1, true, never, NULL, &merged, &error),
+                         MINISIM_OK);
+        assert_int_equal(merged.hurt, 1);
+        ms_catalogue_close(c);
+    }
+}
+
 /* A newer version's file, with what one may not know to write, or to read. */
 static void newer_files(void **state) {
     (void)state;
@@ -1279,6 +1332,7 @@ int main(void) {
                                        cmocka_unit_test(notes_are_kept),
                                        cmocka_unit_test(notes_are_merged),
                                        cmocka_unit_test(bad_notes),
+                                       cmocka_unit_test(bad_vectors),
                                        cmocka_unit_test(newer_files),
                                        cmocka_unit_test(wrong_arguments),
                                        cmocka_unit_test(f16_is_rounded),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +67,15 @@ static void not_started(void **state) {
     refuses("./no-such-program {}", &usual,
             "its decoder ./no-such-program is not there: install it, or say where it is");
     refuses("/ {}", &usual, "its decoder / cannot be started: Permission denied");
+    /* Without a shell, nobody guesses that it is a script. */
+    char file[] = "/tmp/minisim-decoder-XXXXXX", command[64], text[96];
+    int descriptor = mkstemp(file);
+    assert_true(descriptor >= 0 && write(descriptor, "cat\n", 4) == 4);
+    assert_true(fchmod(descriptor, 0700) == 0 && close(descriptor) == 0);
+    snprintf(command, sizeof command, "%s {}", file);
+    snprintf(text, sizeof text, "its decoder %s cannot be started: Exec format error", file);
+    refuses(command, &usual, text);
+    unlink(file);
 }
 
 static void ends(void **state) {
@@ -73,6 +83,8 @@ static void ends(void **state) {
     refuses("false {}", &usual, "its decoder false ended with exit status 1");
     refuses("sh -c 'echo a; echo b >&2; printf \"c\\n\\n\" >&2; exit 3' {}", &usual,
             "its decoder sh ended with exit status 3: c");
+    refuses("sh -c 'printf \"\\033[2J \\302\\233 \\377\" >&2; exit 1' {}", &usual,
+            "its decoder sh ended with exit status 1: ?[2J ?? ?");
     refuses("sh -c 'kill -SEGV $$' {}", &usual, "its decoder sh was killed by signal 11");
     refuses("true {}", &usual, "its decoder true wrote nothing to its standard output");
     /* Much to say, and an output that is closed long before the end. */

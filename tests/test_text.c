@@ -146,6 +146,23 @@ static void utf8_is_told_from_bytes(void **state) {
     assert_int_equal(ms_utf8_size("\xe2\x82\xac"), 3);
 }
 
+static void plain_text_is_safe_to_show(void **state) {
+    static const char *const cases[][2] = {{"", ""},
+                                           {"caf\xc3\xa9: 3 %", "caf\xc3\xa9: 3 %"},
+                                           {"a\tb\n\033[31m\x7f", "a?b??[31m?"},
+                                           {"\xc2\x9b"
+                                            "2J, \x9b",
+                                            "??2J, ?"},
+                                           {"cut: \xe2\x82", "cut: ??"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[32];
+        strcpy(text, cases[i][0]);
+        ms_make_plain(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 static void names_fill_one_line(void **state) {
     static const char *const cases[][2] = {{"a.jpg", "a.jpg"},
                                            {"back\\slash 'x' \"y\"", "back\\slash 'x' \"y\""},
@@ -200,11 +217,12 @@ static void near_words_are_found(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(floats_print_short),       cmocka_unit_test(doubles_print_short),
-        cmocka_unit_test(numbers_read_back),        cmocka_unit_test(floats_print_as_printf),
-        cmocka_unit_test(counts_have_commas),       cmocka_unit_test(counts_are_read_strictly),
-        cmocka_unit_test(utf8_is_told_from_bytes),  cmocka_unit_test(names_fill_one_line),
-        cmocka_unit_test(quotes_are_read_strictly), cmocka_unit_test(near_words_are_found)};
+        cmocka_unit_test(floats_print_short),      cmocka_unit_test(doubles_print_short),
+        cmocka_unit_test(numbers_read_back),       cmocka_unit_test(floats_print_as_printf),
+        cmocka_unit_test(counts_have_commas),      cmocka_unit_test(counts_are_read_strictly),
+        cmocka_unit_test(utf8_is_told_from_bytes), cmocka_unit_test(plain_text_is_safe_to_show),
+        cmocka_unit_test(names_fill_one_line),     cmocka_unit_test(quotes_are_read_strictly),
+        cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +14,7 @@ minisim_status ms_fail(minisim_error *error, minisim_status status, const char *
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    for (char *c = error->text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    ms_make_plain(error->text);
     return status;
 }
 
@@ -52,6 +52,12 @@ const char *ms_errno_text(int number) {
                   {EFBIG, "File too large"},
                   {ENXIO, "No such device or address"},
                   {ESTALE, "Stale file handle"},
+                  {EBADF, "Bad file descriptor"},
+                  {EROFS, "Read-only file system"},
+                  {EDQUOT, "Disk quota exceeded"},
+                  {ENOEXEC, "Exec format error"},
+                  {E2BIG, "Argument list too long"},
+                  {ETXTBSY, "Text file busy"},
                   {ENODEV, "No such device"},
                   {EBUSY, "Device or resource busy"},
                   {EINTR, "Interrupted system call"},

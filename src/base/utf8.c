@@ -26,3 +26,12 @@ bool ms_is_control(const char *text) {
     const unsigned char *c = (const unsigned char *)text;
     return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
 }
+
+void ms_make_plain(char *text) {
+    while (*text) {
+        size_t size = ms_is_control(text) ? 0 : ms_utf8_size(text);
+        if (size == 0)
+            *text = '?';
+        text += size ? size : 1;
+    }
+}

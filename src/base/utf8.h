@@ -12,4 +12,8 @@ bool ms_is_utf8(const char *text);
 /* Whether a control character stands at `text`: C0, DEL, or C1, which terminals obey as well. */
 bool ms_is_control(const char *text);
 
+/* What is no UTF-8, or a control character, becomes question marks, so that any terminal may show
+ * it. */
+void ms_make_plain(char *text);
+
 #endif

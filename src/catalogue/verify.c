@@ -1,6 +1,7 @@
 /*
  * Is a catalogue what was written? Every byte of each segment is read: the checksums' own CRC, each
- * 64 KiB of a column, fillers; then what records point to. Damage is told with the records hurt.
+ * 64 KiB of a column, fillers; then what records point to, and whether vectors are such. Damage is
+ * told with the records hurt.
  */
 #include "catalogue/file.h"
 #include "catalogue/state.h"
@@ -148,7 +149,11 @@ struct verification {
     void *user;
     bool whole;
     uint64_t notes; /* where the last segment with any begins */
+    struct ms_stored rows;
 };
+
+/* Vectors at once. */
+enum { ROWS = 64 };
 
 static void tell(struct verification *v, const char *what, uint64_t first, uint64_t count) {
     v->whole = false;
@@ -175,6 +180,21 @@ static minisim_status check_records(struct verification *v, const struct ms_part
             tell(v, cause.text, id, 1);
         else if (status)
             return ms_fail(error, status, "%s", cause.text);
+    }
+    return MINISIM_OK;
+}
+
+/* Values are finite, and norms are theirs. */
+static minisim_status check_vectors(struct verification *v, const struct ms_part *part,
+                                    minisim_error *error) {
+    for (uint64_t id = part->first; id < part->first + part->count; id += v->rows.count) {
+        minisim_status status = ms_catalogue_vectors(v->c, id, ROWS, &v->rows, error);
+        if (status)
+            return status;
+        for (size_t i = 0; i < v->rows.count; i++)
+            if (!ms_stored_is_sound(v->c->kernels, &v->rows, i))
+                tell(v, "a vector holds what is no number, or has not the norm that it says",
+                     id + i, 1);
     }
     return MINISIM_OK;
 }
@@ -216,13 +236,18 @@ static minisim_status verify_part(struct verification *v, const struct ms_part *
     v->whole = v->whole && whole;
     if (whole)
         status = check_notes(v, &segment, error);
+    if (whole && !status)
+        status = check_vectors(v, part, error);
     return whole && !status ? check_records(v, part, error) : status;
 }
 
 minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *say_damage,
                                    void *user, minisim_error *error) {
-    struct verification v = {c, say_damage, user, true, 0};
+    struct verification v = {.c = c, .say = say_damage, .user = user, .whole = true};
+    const struct ms_origin *origin = &c->header.origin;
     minisim_status status = MINISIM_OK;
+    if (!ms_stored_open(&v.rows, origin->type, origin->dimension, ROWS))
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     for (size_t i = 0; i < 2; i++)
         if (c->slot_damaged[i])
             tell(&v,
@@ -235,6 +260,7 @@ minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *
                         i + 1 < c->commit.segments ? c->parts[i + 1].offset : c->commit.end, error);
     if (!status && v.whole && v.notes != c->commit.notes)
         tell(&v, "the commit slot names other notes than the newest", 0, 0);
+    ms_stored_close(&v.rows);
     if (!status && !v.whole)
         status = ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue is damaged");
     return status;

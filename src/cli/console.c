@@ -50,6 +50,8 @@ void ms_console_start(void) {
     signal(SIGCHLD, SIG_DFL);
     /* A write then fails instead of killing, so that unfinished files can be removed first. */
     pipe_signal_caught = catch_signal(SIGPIPE, SIG_IGN);
+    /* The same where a file grows beyond what may be (ulimit -f). */
+    catch_signal(SIGXFSZ, SIG_IGN);
 }
 
 void ms_complain(const char *path, const char *format, ...) {

@@ -125,10 +125,11 @@ struct run {
 static int spawn(char **words, int output, int messages, pid_t *child) {
     posix_spawn_file_actions_t streams;
     posix_spawnattr_t how;
-    sigset_t none, pipes;
+    sigset_t none, usual;
     sigemptyset(&none);
-    sigemptyset(&pipes);
-    sigaddset(&pipes, SIGPIPE);
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    sigaddset(&usual, SIGXFSZ);
     int failed = posix_spawn_file_actions_init(&streams);
     if (failed)
         return failed;
@@ -143,7 +144,7 @@ static int spawn(char **words, int output, int messages, pid_t *child) {
                                            POSIX_SPAWN_SETSIGDEF);
         posix_spawnattr_setpgroup(&how, 0);
         posix_spawnattr_setsigmask(&how, &none);
-        posix_spawnattr_setsigdefault(&how, &pipes);
+        posix_spawnattr_setsigdefault(&how, &usual);
         if (!failed)
             failed = posix_spawnp(child, words[0], &streams, &how, words, environ);
         posix_spawnattr_destroy(&how);

@@ -5,6 +5,7 @@
  */
 #include "exchange/formats.h"
 
+#include "base/error.h"
 #include "base/text.h"
 #include "catalogue/known.h"
 #include "cli/catalogues.h"
@@ -230,11 +231,12 @@ static bool find_previous(struct export *x) {
 
 /* Says why the format or its stream failed. */
 static bool failed(struct export *x, const char *name) {
+    const char *output = x->output.name ? x->output.name : x->output_path;
     if (!x->to.error.text[0]) {
-        ms_output_failed(x->output_path, errno ? errno : EIO);
+        ms_output_failed(output, errno ? errno : EIO);
         return false;
     }
-    ms_complain(name ? name : x->output_path, "%s", x->to.error.text);
+    ms_complain(name ? name : output, "%s", x->to.error.text);
     ms_note(name ? MS_EXIT_SOME_FAILED : MS_EXIT_SYSTEM);
     return false;
 }
@@ -265,7 +267,15 @@ static bool read_values(struct export *x, uint64_t id, const char *path) {
             return ms_catalogue_failed(x->path, status, &error);
         x->first = id;
     }
-    ms_stored_get(&x->block, (size_t)(id - x->first), x->values);
+    size_t row = (size_t)(id - x->first);
+    if (!ms_stored_is_sound(ms_kernels_choose(NULL), &x->block, row)) {
+        ms_fail(&error, MINISIM_BAD_CATALOGUE,
+                "the catalogue is damaged: the vector of record %llu; `minisim verify` names all "
+                "that is hurt",
+                (unsigned long long)id);
+        return ms_catalogue_failed(x->path, MINISIM_BAD_CATALOGUE, &error);
+    }
+    ms_stored_get(&x->block, row, x->values);
     if (x->normalize && minisim_normalize(x->values, x->block.n) != MINISIM_OK) {
         ms_complain(path, "its vector is zero and has no unit length; nothing was exported");
         ms_note(MS_EXIT_SOME_FAILED);

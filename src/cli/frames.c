@@ -207,9 +207,11 @@ static void skip_filler(struct ms_frames *f) {
     f->begin += count;
 }
 
+/* Bytes of one read: what is read too early is moved to the front with each frame. */
+enum { READ = 65536 };
+
 /* Room for more; the end of a frame that is as large as may be takes one read more. */
 static bool make_room(struct ms_frames *f) {
-    enum { READ = 65536 };
     if (f->size < f->capacity)
         return true;
     size_t capacity = f->capacity ? 2 * f->capacity : READ;
@@ -256,7 +258,8 @@ static bool read_more(struct ms_frames *f, minisim_status *status, minisim_error
         *status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
         return false;
     }
-    long count = f->read(f->user, f->bytes + f->size, f->capacity - f->size);
+    size_t room = f->capacity - f->size;
+    long count = f->read(f->user, f->bytes + f->size, room < READ ? room : READ);
     f->size += count > 0 ? (size_t)count : 0;
     f->ended = count <= 0;
     if (count < 0)

@@ -53,9 +53,7 @@ bool ms_refuse_usage(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    ms_make_plain(text);
     ms_complain(NULL, "%s", text);
     ms_note(MS_EXIT_USAGE);
     return false;

@@ -139,6 +139,41 @@ void ms_stored_get(const struct ms_stored *stored, size_t row, float *vector) {
         vector[i] = value(stored, row, i);
 }
 
+static bool is_sound_i8(const struct ms_stored *stored, size_t row) {
+    const void *from = stored->values + row * stored->stride;
+    uint32_t norm = 0;
+    bool within = true;
+    for (size_t i = 0; i < stored->n; i++) {
+        int32_t q = ((const int8_t *)from)[i];
+        norm += (uint32_t)(q * q);
+        within = within && q >= -Q_MOST;
+    }
+    return within && norm == stored->norms[row] && isfinite(stored->scales[row]) &&
+           stored->scales[row] >= 0;
+}
+
+/* Where the norm is finite, each value is. */
+static bool is_sound_float(const struct ms_kernels *kernels, const struct ms_stored *stored,
+                           size_t row) {
+    struct ms_float_env env;
+    ms_float_env_enter(&env);
+    float norm = norm_of(kernels, stored, row);
+    ms_float_env_leave(&env);
+    size_t finite = isfinite(norm) ? stored->n : 0;
+    while (finite < stored->n && isfinite(value(stored, row, finite)))
+        finite++;
+    return finite == stored->n && memcmp(&norm, &stored->norms[row], sizeof norm) == 0;
+}
+
+bool ms_stored_is_sound(const struct ms_kernels *kernels, const struct ms_stored *stored,
+                        size_t row) {
+    const uint8_t *from = stored->values + row * stored->stride;
+    for (size_t i = stored->n * value_size[stored->type]; i < stored->stride; i++)
+        if (from[i])
+            return false;
+    return stored->type == MS_I8 ? is_sound_i8(stored, row) : is_sound_float(kernels, stored, row);
+}
+
 void ms_stored_swap(enum ms_vector_type type, uint8_t *values, size_t count, size_t stride) {
     ms_swap_values(values, count * stride / value_size[type], value_size[type]);
 }

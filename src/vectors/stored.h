@@ -37,6 +37,11 @@ bool ms_stored_put(const struct ms_kernels *kernels, struct ms_stored *stored, s
 /* The values of vector `row`, in f32: exact for f32 and f16, scale * q rounded for i8. */
 void ms_stored_get(const struct ms_stored *stored, size_t row, float *vector);
 
+/* Is vector `row` as ms_stored_put makes them: its values finite, zeros behind them, its norm the
+ * sum of their squares? */
+bool ms_stored_is_sound(const struct ms_kernels *kernels, const struct ms_stored *stored,
+                        size_t row);
+
 /* The values of `count` vectors as a file has them, little-endian, to those of this machine, or
  * back. */
 void ms_stored_swap(enum ms_vector_type type, uint8_t *values, size_t count, size_t stride);
