@@ -368,6 +368,11 @@ rows() {
     head -2 ids >few
     expect 1 "$minisim" compare --vectors words.npy --ids few
     grep -q '^minisim: few: it names 2 rows, the array has 3$' "$err"
+    # One that is left out would give each behind it another's name.
+    printf 'caterpillar\n"cat\ntable\nchair\n' >wrong
+    expect 1 "$minisim" compare --vectors words.npy --ids wrong
+    lines 0 "$out"
+    grep -q '^minisim: wrong: name 2 opens with a quote' "$err"
     expect 1 "$minisim" compare --vectors words.npy --query 3
     grep -q 'no row 3: it holds 3' "$err"
     head -c 150 words.npy >cut.npy

@@ -69,6 +69,11 @@ cached() {
     duplicates p
     cmp before "$out"
     cmp old.msc "$file"
+    # Damaged, nobody need know what it is to be rid of it.
+    head -c 9000 old.msc >"$file"
+    expect 3 "$minisim" duplicates --max-distance 0 p
+    grep -qx "minisim: $PWD/$file: this is a cache, which may be deleted; --no-cache does without" "$err"
+    cp old.msc "$file"
     # Removed, added, excluded.
     rm p/b/2.ppm
     cp p/a/3.ppm p/b/3.ppm
@@ -172,6 +177,11 @@ judged() {
     head -n 3 pairs >half
     expect 2 "$minisim" duplicates c.msc --max-distance 0 --not-duplicates half
     grep -q 'two by two' "$err"
+    # Nor may one be left out: the next would take its place.
+    printf '%s\n' p/1.ppm '"no quote' p/2.ppm p/3.ppm >shifted
+    expect 1 "$minisim" duplicates c.msc --max-distance 0 --not-duplicates shifted --remember
+    [ ! -s "$out" ] && lines 1 "$err"
+    grep -q '^minisim: shifted: name 2 opens with a quote' "$err"
 }
 
 limits() {

@@ -450,6 +450,24 @@ static bool never(void *user, uint64_t done) {
     return false;
 }
 
+/* Two that make the same catalogue: one does. */
+static void one_creator(void **state) {
+    (void)state;
+    char *beside;
+    int descriptor;
+    minisim_error error;
+    make(MS_F16, 3, 3);
+    assert_int_equal(ms_file_create_beside(path, &descriptor, &beside, &error), MINISIM_OK);
+    assert_int_equal(ms_file_publish(descriptor, beside, path, false, &error), MINISIM_REFUSED);
+    assert_string_equal(error.text, "another process has made it meanwhile: try again");
+    assert_int_equal(unlink(beside), 0);
+    close(descriptor);
+    free(beside);
+    struct ms_catalogue *c = open_reader();
+    check_verified(c);
+    ms_catalogue_close(c);
+}
+
 static void notes_are_kept(void **state) {
     (void)state;
     static const char *const bad_keys[] = {"", "A", "a b", "a\n", "\xff"};
@@ -1329,6 +1347,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_written_is_read),
                                        cmocka_unit_test(other_origins_are_refused),
                                        cmocka_unit_test(one_writer),
+                                       cmocka_unit_test(one_creator),
                                        cmocka_unit_test(notes_are_kept),
                                        cmocka_unit_test(notes_are_merged),
                                        cmocka_unit_test(bad_notes),

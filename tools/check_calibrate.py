@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import msw
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -22,6 +23,7 @@ from evaluation import copies
 from tap import Tap
 
 BUILD = sys.argv[1]
+DEFAULT = os.path.join(os.path.dirname(__file__), "../weights/minisim-default.msw")
 MANY = 1000
 # The keys of the report, the same copies, and how many of sixteen may be counted otherwise: each rounds
 # brightened pixels in its own way, and has a JPEG encoder of its own.
@@ -81,8 +83,29 @@ def embed(paths, folder):
     return rows
 
 
-def between(a, b):
-    return 1 - a @ b.T / np.sqrt((a * a).sum(1)[:, None] * (b * b).sum(1))
+# Smaller is closer: of dot the negative product.
+DISTANCES = {
+    "cosine": lambda a, b: 1 - a @ b.T / np.sqrt((a * a).sum(1)[:, None] * (b * b).sum(1)),
+    "euclidean": lambda a, b: np.sqrt(((a[:, None] - b) ** 2).sum(2)),
+    "dot": lambda a, b: -(a @ b.T)}
+
+
+def threshold(point, metric):
+    return -point[metric] if metric == "dot" else point[metric]
+
+
+def check_report(tap, metric, report, rows, copied):
+    points, between = report["thresholds"] + [report["recommended"]], DISTANCES[metric]
+    unrelated = between(rows, rows)[np.triu_indices(16, 1)]
+    for key, (_, slack) in REPORTED.items():
+        distances = np.diag(between(rows, copied[key]))
+        wrong = [(point[metric], point["copies"][key]["found"]) for point in points
+                 if abs(int((distances <= threshold(point, metric)).sum()) - point["copies"][key]["found"]) > slack]
+        tap.check(not wrong, f"{metric}, {key}: as many copies found as Pillow's and NumPy's", wrong)
+    tap.check(all(point["unrelated_pairs"]["found"] == (unrelated <= threshold(point, metric)).sum() and
+                  point["false_pairs"]["expected"] == point["unrelated_pairs"]["found"] for point in points),
+              f"{metric}: unrelated pairs as NumPy counts them", points)
+    tap.check(report["pairs"] == 120 and report["left_out"] == 0, f"{metric}: all pairs", report)
 
 
 def check_counts(tap, folder):
@@ -93,25 +116,38 @@ def check_counts(tap, folder):
         scene(rnd).save(path)
     catalogue = os.path.join(folder, "c.msc")
     run("index", "--type", "f32", catalogue, *paths)
-    report = run("calibrate", "--dry-run", "--json", catalogue)
-    points = report["thresholds"] + [report["recommended"]]
     rows = embed(paths, folder)
-    unrelated = between(rows, rows)[np.triu_indices(16, 1)]
-    for key, (kind, slack) in REPORTED.items():
-        distances = np.diag(between(rows, embed(save_copies([kind] * 16, paths, os.path.join(folder, key)), folder)))
-        wrong = [(point["cosine"], point["copies"][key]["found"]) for point in points
-                 if abs(int((distances <= point["cosine"]).sum()) - point["copies"][key]["found"]) > slack]
-        tap.check(not wrong, f"{key}: as many copies found as Pillow's and NumPy's", wrong)
-    tap.check(all(point["unrelated_pairs"]["found"] == (unrelated <= point["cosine"]).sum() and
-                  point["false_pairs"]["expected"] == point["unrelated_pairs"]["found"] for point in points),
-              "unrelated pairs as NumPy counts them", points)
-    tap.check(report["pairs"] == 120 and report["left_out"] == 0, "all pairs", report)
+    copied = {key: embed(save_copies([kind] * 16, paths, os.path.join(folder, key)), folder)
+              for key, (kind, _) in REPORTED.items()}
+    points = []
+    for metric in DISTANCES:
+        report = run("calibrate", "--dry-run", "--json", "--metric", metric, catalogue)
+        check_report(tap, metric, report, rows, copied)
+        points += report["thresholds"] + [report["recommended"]]
     # These scenes are closer to each other than such copies are to them.
     copied = [os.path.join(folder, "crop_75", f"{i}.ppm") for i in range(16)]
     run("index", catalogue, *copied)
     found, others = find(catalogue, paths, copied, "--max-distance", "0.2")
     tap.check(len(found) == 16 and not others, "--only same finds copies among what is alike", (found, others))
     return points
+
+
+def check_zeros(tap, folder):
+    """Weights that give every picture zeros: no cosine, and nothing that reads like a number."""
+    weights, catalogue = os.path.join(folder, "zeros.msw"), os.path.join(folder, "zeros.msc")
+    model = msw.read(DEFAULT)
+    for tensor in model.tensors:
+        if tensor.name == "head.bn.beta":
+            tensor.stored = np.full_like(tensor.stored, -1000)
+    msw.write(weights, model)
+    pictures = [os.path.join(folder, f"{i:02}.ppm") for i in range(4)]
+    run("index", "--weights", weights, catalogue, *pictures)
+    done = subprocess.run([f"{BUILD}/minisim", "calibrate", "--json", "--weights", weights, catalogue],
+                          capture_output=True, check=False, text=True)
+    tap.check(done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 5
+              and "00.ppm: it has no cosine distance to a copy; no copies were made of it" in done.stderr
+              and "zeros.msc: it has too few different pictures" in done.stderr, "zeros have no cosine", done)
+    tap.check(run("info", "--json", catalogue)["notes"] == {}, "nothing is noted of them")
 
 
 def check_intervals(tap, points):
@@ -187,6 +223,7 @@ def main():
             show_many(tap, folder, choose(sys.argv[2:], folder))
         else:
             check_intervals(tap, check_counts(tap, folder))
+            check_zeros(tap, folder)
     tap.finish()
 
 

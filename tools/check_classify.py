@@ -103,6 +103,10 @@ def check_labels(tap, program, picture):
     run = program.classify("--weights", "w.msw", "--labels", "fewer", picture)
     tap.check(run.returncode == 1 and not run.stdout and run.stderr
               == "minisim: fewer: it has 10 labels, the weights have 11 classes\n", "too few labels", run.stderr)
+    write_lines(program.folder, "wrong", ['"no quote', *names])
+    run = program.classify("--weights", "w.msw", "--labels", "wrong", picture)
+    tap.check(run.returncode == 1 and not run.stdout and run.stderr.startswith("minisim: wrong: name 1 opens"),
+              "a label that cannot be read", run.stderr)
     run = program.classify("--weights", "w.msw", "--labels", "nowhere", picture)
     tap.check(run.returncode == 1 and run.stderr.startswith("minisim: nowhere: ") and not run.stdout,
               "no file of labels", run.stderr)

@@ -168,7 +168,9 @@ minisim_status ms_file_publish(int descriptor, const char *beside, const char *p
     if (fsync(descriptor) != 0)
         return refuse("written", error);
     if (replace ? rename(beside, path) != 0 : !move_to_free(beside, path))
-        return refuse("created", error);
+        return errno == EEXIST ? ms_fail(error, MINISIM_REFUSED,
+                                         "another process has made it meanwhile: try again")
+                               : refuse("created", error);
     return sync_folder(path, error);
 }
 

@@ -52,6 +52,8 @@ static bool read_names(const char *path, bool null_ended, struct ms_array *array
         else
             free(name);
     ms_names_close(&list);
+    if (list.refused)
+        return false;
     snprintf(why, sizeof why, "it names %zu rows, the array has %zu", count, rows);
     return count == rows || fail(path, MINISIM_BAD_FILE, why);
 }

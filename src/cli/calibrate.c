@@ -4,6 +4,7 @@
  * distances of all pairs, without those that a look at the pixels finds to be copies; what follows,
  * printed and noted in the catalogue.
  */
+#include "base/error.h"
 #include "base/json.h"
 #include "base/team.h"
 #include "base/text.h"
@@ -205,6 +206,21 @@ static void close_bench(struct bench *bench) {
     free(bench->sums);
 }
 
+/* How far its copy, which was embedded, is from an original: smaller is closer, as everywhere here.
+ */
+static minisim_status measure(const struct calibrate *c, struct bench *bench, double *distance,
+                              minisim_error *error) {
+    minisim_metric metric = ms_limit_metric(&c->limit);
+    double value = INFINITY;
+    if (ms_stored_put(c->kernels, &bench->made, 0, bench->embedding))
+        ms_stored_distances(c->kernels, metric, &bench->made, &bench->kept, NULL, bench->sums,
+                            &value);
+    *distance = metric == MINISIM_DOT ? -value : value;
+    return isfinite(value) ? MINISIM_OK
+                           : ms_fail(error, MINISIM_NO_DISTANCE, "it has no %s distance to a copy",
+                                     ms_limit_metrics[c->limit.metric]);
+}
+
 /* The distances of one original's copies. */
 static minisim_status measure_copies(const struct calibrate *c, size_t at, struct bench *bench,
                                      double distances[MS_COPIES], minisim_error *error) {
@@ -218,12 +234,8 @@ static minisim_status measure_copies(const struct calibrate *c, size_t at, struc
     for (size_t kind = 0; kind < MS_COPIES && !status; kind++) {
         status = ms_copy_embed((enum ms_copy)kind, &original, &arena, bench->context,
                                bench->embedding, error);
-        if (status)
-            break;
-        distances[kind] = INFINITY; /* what has no place in the catalogue is never found */
-        if (ms_stored_put(c->kernels, &bench->made, 0, bench->embedding))
-            ms_stored_distances(c->kernels, ms_limit_metric(&c->limit), &bench->made, &bench->kept,
-                                NULL, bench->sums, &distances[kind]);
+        if (!status)
+            status = measure(c, bench, &distances[kind], error);
     }
     ms_arena_close(&arena);
     return status;

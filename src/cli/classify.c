@@ -120,6 +120,8 @@ static bool open_labels(struct classify *c) {
         return false;
     size_t count = read_labels(c, &list);
     ms_names_close(&list);
+    if (list.refused)
+        return false;
     if (count == c->classes)
         return !ms_interrupted();
     c->first_class = (ptrdiff_t)c->classes - (ptrdiff_t)count;

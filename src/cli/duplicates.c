@@ -194,7 +194,7 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
     while (good && (path = next_path(&list, of_files))) {
         char *other = next_path(&list, of_files);
         if (!other)
-            good = list.failed ||
+            good = list.failed || list.refused || ms_interrupted() ||
                    ms_refuse_usage("%s names one without its other: names come two by two",
                                    d->not_duplicates);
         else if (!ms_distinct_add(&d->distinct, path, other))
@@ -203,7 +203,7 @@ static bool read_pairs(struct duplicates *d, bool of_files) {
         free(other);
     }
     ms_names_close(&list);
-    return good && !list.failed;
+    return good && !list.failed && !list.refused;
 }
 
 /* Notes the pairs, beside those that are noted. */
@@ -405,8 +405,10 @@ static void compare_updated(struct duplicates *d, const struct ms_engine *engine
     uint64_t *ids;
     struct ms_chosen rows;
     d->path = path;
-    if (ms_update_catalogue(path, &d->sources, &d->pictures, engine, &ids, &rows.count) &&
-        rows.count > 0 && ms_open_catalogue(path, &d->catalogue) && open_against(d)) {
+    bool good = ms_update_catalogue(path, &d->sources, &d->pictures, engine, &ids, &rows.count);
+    if (!good && !d->no_cache && !ms_interrupted())
+        ms_complain(path, "this is a cache, which may be deleted; --no-cache does without");
+    if (good && rows.count > 0 && ms_open_catalogue(path, &d->catalogue) && open_against(d)) {
         rows.catalogue = d->catalogue;
         rows.ids = ids;
         compare(d, &rows);

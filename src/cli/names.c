@@ -44,7 +44,7 @@ bool ms_names_open(struct ms_names *names, const char *path, bool null_ended) {
     bool is_input = strcmp(path, "-") == 0;
     names->source = is_input ? "standard input" : path;
     names->end = null_ended ? '\0' : '\n';
-    names->at_end = names->failed = false;
+    names->at_end = names->failed = names->refused = false;
     names->line = 0;
     names->next = names->filled = 0;
     names->descriptor =
@@ -77,8 +77,9 @@ static int next_byte(struct ms_names *names) {
     return names->next < names->filled ? (unsigned char)names->bytes[names->next++] : -1;
 }
 
-static void refuse_name(const struct ms_names *names, const char *why) {
+static void refuse_name(struct ms_names *names, const char *why) {
     char number[MS_NUMBER_SIZE];
+    names->refused = true;
     ms_complain(names->source, "name %s %s", ms_count_text(names->line, number), why);
     ms_note(MS_EXIT_SOME_FAILED);
 }

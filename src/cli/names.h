@@ -17,7 +17,9 @@ struct ms_names {
     int descriptor;
     char end; /* of a name: newline or NUL */
     bool at_end;
-    bool failed; /* reading it, or memory: there are more names than were given */
+    bool failed;  /* reading it, or memory: there are more names than were given */
+    bool refused; /* a name was left out: where places in the list count, those behind it are wrong
+                   */
     uint64_t line;
     uint64_t total; /* names in the list, counted beforehand; UINT64_MAX: it is no regular file */
     char bytes[16384];
