@@ -41,12 +41,18 @@ void ms_export_identify(const char *path, struct ms_export_row *row) {
 }
 
 void ms_write_values(FILE *file, const float *values, size_t count, char between) {
-    char text[MS_NUMBER_SIZE];
+    enum { AT_ONCE = 64 };
+    char text[AT_ONCE * (MS_NUMBER_SIZE + 1)], *end = text;
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            putc(between, file);
-        fputs(ms_float_text(values[i], text), file);
+            *end++ = between;
+        end += strlen(ms_float_text(values[i], end));
+        if ((i + 1) % AT_ONCE == 0) {
+            fwrite(text, 1, (size_t)(end - text), file);
+            end = text;
+        }
     }
+    fwrite(text, 1, (size_t)(end - text), file);
 }
 
 void ms_write_array(struct ms_json *json, const char *key, const float *values, size_t count) {
