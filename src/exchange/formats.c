@@ -42,17 +42,17 @@ void ms_export_identify(const char *path, struct ms_export_row *row) {
 
 void ms_write_values(FILE *file, const float *values, size_t count, char between) {
     enum { AT_ONCE = 64 };
-    char text[AT_ONCE * (MS_NUMBER_SIZE + 1)], *end = text;
+    char text[AT_ONCE * (MS_NUMBER_SIZE + 1)];
+    size_t size = 0;
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            *end++ = between;
-        end += strlen(ms_float_text(values[i], end));
-        if ((i + 1) % AT_ONCE == 0) {
-            fwrite(text, 1, (size_t)(end - text), file);
-            end = text;
+            text[size++] = between;
+        size += strlen(ms_float_text(values[i], text + size));
+        if ((i + 1) % AT_ONCE == 0 || i + 1 == count) {
+            fwrite(text, 1, size, file);
+            size = 0;
         }
     }
-    fwrite(text, 1, (size_t)(end - text), file);
 }
 
 void ms_write_array(struct ms_json *json, const char *key, const float *values, size_t count) {
