@@ -171,7 +171,7 @@ $(BUILD)/libminisim.so: $(BUILD)/libminisim.so.$(VERSION)
 	ln -sf $(<F) $@
 
 $(BUILD)/libminisim.so.$(VERSION): $(call objects,$(LIBRARY)) src/minisim.map Makefile
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SANITIZE) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
+	$(CC) $(LINK) -shared -Wl,-soname,libminisim.so.$(MAJOR) \
 	    -Wl,--version-script=src/minisim.map -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/minisim: $(call objects,$(PROGRAM)) $(BUILD)/libminisim.a

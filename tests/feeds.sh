@@ -209,12 +209,32 @@ EOF
     done
 }
 
+# Somebody cuts the catalogue short while a stream is held against it: that is said, as elsewhere.
+cut_short() {
+    for i in $(seq 20); do picture $i.ppm $i; done
+    expect 0 "$minisim" index c.msc .
+    mkfifo in
+    "$minisim" check --stream --max-distance 0 c.msc <in >rows 2>"$err" & job=$!
+    exec 8>in
+    for _ in $(seq 20); do cat 1.ppm; done >&8 # by then the file is mapped
+    for _ in $(seq 200); do [ "$(wc -l <rows)" = 20 ] && break; sleep 0.05; done
+    truncate -s 16384 c.msc
+    cat 2.ppm >&8
+    exec 8>&-
+    status=0
+    wait $job || status=$?
+    [ $status = 3 ]
+    lines 20 rows
+    grep -q '^minisim: c.msc: the catalogue .*cut short' "$err"
+}
+
 check '--decoder: a format that minisim does not read' decoded
 check '--decoder: folders, catalogues' indexed
 check '--decoder: an interrupt' interrupted_decoder
 check '--stream: frames are rows, errors, or the end' streamed
 check 'check --stream: frames are new, duplicates, or errors' gate
 check '--stream: an answer for each frame at once' at_once
+check 'check --stream: a catalogue that is cut short' cut_short
 [ "$SANITIZE" ] || check '--stream: bounded memory' bounded
 [ "$SANITIZE" ] || check '--stream: small frames between large ones' between_large
 finish

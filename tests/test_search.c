@@ -131,6 +131,7 @@ static struct ms_stored one_of(const struct ms_stored *queries, size_t q) {
     return query;
 }
 
+/* With all queries at once, and with one. */
 static void check_metric(const struct ms_catalogue *c, const struct ms_stored *queries,
                          minisim_metric metric, double limit) {
     static struct answers answers;
@@ -149,30 +150,46 @@ static void check_metric(const struct ms_catalogue *c, const struct ms_stored *q
                 assert_int_equal(answers.tops[q].count, counts[q]);
                 assert_memory_equal(answers.hits[q], wanted[q], counts[q] * sizeof **wanted);
             }
+            struct ms_stored last = one_of(queries, QUERIES - 1);
+            all.queries = &last;
+            assert_int_equal(search(c, &all, &answers, &error), MINISIM_OK);
+            assert_int_equal(answers.tops[0].count, counts[QUERIES - 1]);
+            assert_memory_equal(answers.hits[0], wanted[QUERIES - 1],
+                                counts[QUERIES - 1] * sizeof **wanted);
         }
 }
 
+static void check_metrics(const struct ms_catalogue *c, const struct ms_stored *queries) {
+    for (size_t m = 0; m < 3; m++) {
+        bool dot = metrics[m] == MINISIM_DOT;
+        minisim_hit hits[NEAREST + 1];
+        check_metric(c, queries, metrics[m], dot ? -INFINITY : INFINITY);
+        /* Limits that are exactly the distance of some, which are near then. */
+        for (size_t q = 0; q < QUERIES; q++) {
+            struct ms_stored query = one_of(queries, q);
+            size_t count = look_through(&query, metrics[m], dot ? -INFINITY : INFINITY, hits);
+            double limit = hits[count / 2].distance;
+            check_metric(c, queries, metrics[m], dot ? -limit : limit);
+        }
+    }
+}
+
+/* Where the file is read, and where it is mapped. */
 static void nearest(void **state) {
     (void)state;
     for (int type = 0; type < MS_VECTOR_TYPES; type++) {
         struct ms_catalogue *c;
         struct ms_stored queries;
         minisim_error error;
+        const void *begin;
+        size_t size;
         make_catalogue((enum ms_vector_type)type);
         put_queries((enum ms_vector_type)type, &queries);
         assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_OK);
-        for (size_t m = 0; m < 3; m++) {
-            bool dot = metrics[m] == MINISIM_DOT;
-            minisim_hit hits[NEAREST + 1];
-            check_metric(c, &queries, metrics[m], dot ? -INFINITY : INFINITY);
-            /* Limits that are exactly the distance of some, which are near then. */
-            for (size_t q = 0; q < QUERIES; q++) {
-                struct ms_stored query = one_of(&queries, q);
-                size_t count = look_through(&query, metrics[m], dot ? -INFINITY : INFINITY, hits);
-                double limit = hits[count / 2].distance;
-                check_metric(c, &queries, metrics[m], dot ? -limit : limit);
-            }
-        }
+        check_metrics(c, &queries);
+        bool maps = sizeof begin == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+        assert_true(ms_catalogue_map(c, &begin, &size) == maps && (size > 0) == maps);
+        check_metrics(c, &queries);
         ms_catalogue_close(c);
         ms_stored_close(&queries);
     }

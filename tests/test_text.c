@@ -104,6 +104,12 @@ static void counts_have_commas(void **state) {
     assert_string_equal(ms_count_text(1000, text), "1,000");
     assert_string_equal(ms_count_text(12431, text), "12,431");
     assert_string_equal(ms_count_text(UINT64_MAX, text), "18,446,744,073,709,551,615");
+    assert_string_equal(ms_rough_text(0, text), "0");
+    assert_string_equal(ms_rough_text(0.01234, text), "0.0123");
+    assert_string_equal(ms_rough_text(999.4, text), "999");
+    assert_string_equal(ms_rough_text(999.9, text), "1,000");
+    assert_string_equal(ms_rough_text(253712, text), "254,000");
+    assert_string_equal(ms_rough_text(999999, text), "1e+06");
 }
 
 static void counts_are_read_strictly(void **state) {

@@ -157,7 +157,7 @@ def check_intervals(tap, points):
         print("# left out: intervals against SciPy, which is not here")
         return
     shares = [share for point in points for share in
-              [point["resized_or_re_encoded"], point["unrelated_pairs"], *point["copies"].values()]]
+              [point["half_or_jpeg"], point["unrelated_pairs"], *point["copies"].values()]]
     wrong = []
     for share in shares:
         known = binomtest(share["found"], share["of"]).proportion_ci(method="wilson")

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """The engines that people run find in an exported file what minisim finds in the catalogue.
 
-    check_engines.py BUILD
+    check_engines.py BUILD [full]
 
 Ten nearest neighbours of 100 queries: of engines that search exactly the same ones at the same distances, of the
 others the share that they find. Faiss and hnswlib are Debian's python3-faiss and python3-hnswlib; annoy, sqlite-vec,
 @lancedb/lancedb, and @electric-sql/pglite with @electric-sql/pglite-pgvector (PostgreSQL with pgvector) are npm's,
-wherever NODE_PATH names a folder that has them. What is not there is left out, and said. Prints TAP.
+wherever NODE_PATH names a folder that has them (tools/install_engines makes one). What is not there is left out, and
+said. "full" takes vectors of 1280 values, and more of them: what recall it prints is worth something. Prints TAP.
 """
 import base64
 import importlib.util
@@ -24,7 +25,8 @@ from tap import Tap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MODULES = [folder for folder in os.environ.get("NODE_PATH", "").split(":") if folder]
-ROWS, COLUMNS, QUERIES = 2000, 64, 100
+ROWS, COLUMNS = (20000, 1280) if sys.argv[2:] == ["full"] else (2000, 64)
+QUERIES = 100
 METRICS = "cosine", "euclidean", "dot"
 
 
@@ -133,7 +135,7 @@ def sqlite_vec(check, library):
 
 def node(check, engine):
     done = subprocess.run(["node", os.path.join(ROOT, "tools", "engines.cjs"), engine, check.run.folder],
-                          capture_output=True, timeout=300)
+                          capture_output=True, timeout=3000)
     if done.returncode:
         check.tap.check(False, f"{engine} runs", done.stderr.decode(errors="replace")[-2000:])
         return {}

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """export and import by themselves: the same bytes there and back, only what is new, nothing half-done, files that lie.
 
-    check_exchange.py BUILD
+    check_exchange.py BUILD [KILLS]
 
-What other engines make of the files, check_engines.py and check_export_formats.py look at. Prints TAP.
+An export to each format is killed at KILLS random instants, 6 unless told. What other engines make of the files,
+check_engines.py and check_export_formats.py look at. Prints TAP.
 """
 import os
 import random
@@ -141,13 +142,13 @@ def check_usage(tap, run):
 def check_cut_off(tap, run):
     """Killed at any instant, or told to stop: the whole of it stands there, or nothing."""
     run.catalogue("large", pictures_like(6000, 32), names_for(6000))
-    chance = random.Random(3)
-    for form in "csv", "faiss", "vertex":
+    chance, kills = random.Random(3), int(sys.argv[2]) if sys.argv[2:] else 6
+    for form in [*FILES, *FOLDERS]:
         output, wrong, cut = run / ("cut-" + form), [], 0
         started = time.monotonic()
         export(run, "large", form, "whole-" + form)
         took = time.monotonic() - started
-        for number in (signal.SIGKILL, signal.SIGTERM) * 6:
+        for number in [signal.SIGKILL, signal.SIGTERM] * (kills // 2):
             victim = subprocess.Popen([run.path, "export", "large", "--to", form, "-o", output, "--ids-out", output + ".ids",
                                        *FILES.get(form, [])], cwd=run.folder, stderr=subprocess.DEVNULL)
             time.sleep(chance.uniform(0, took))

@@ -21,7 +21,7 @@ from PIL import Image
 
 from tap import Tap
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "wbr"}
 KNOWN = VOID | set("html head title style body header main section footer h1 h2 p ul li figure figcaption strong "
                    "small bdi div table caption tr th td svg path text".split())
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "background", "xlink:href", "style"}

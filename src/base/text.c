@@ -149,6 +149,12 @@ const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]) {
     return text;
 }
 
+const char *ms_rough_text(double value, char text[MS_NUMBER_SIZE]) {
+    snprintf(text, MS_NUMBER_SIZE, "%.3g", value);
+    double rounded = strtod(text, NULL);
+    return rounded >= 1000 && rounded < 1e6 ? ms_count_text((uint64_t)rounded, text) : text;
+}
+
 bool ms_parse_count(const char *text, uint64_t most, uint64_t *value) {
     uint64_t sum = 0;
     if (!*text)

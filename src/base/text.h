@@ -22,6 +22,9 @@ const char *ms_double_text(double value, char text[MS_NUMBER_SIZE]);
 /* A whole number with a comma after every third digit; gives `text`. */
 const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]);
 
+/* Three digits of what is only estimated: 0.0123, 4.29, 7,880, 2.5e+07; gives `text`. */
+const char *ms_rough_text(double value, char text[MS_NUMBER_SIZE]);
+
 /* Reads decimal digits and nothing else; false: something else, or more than `most`. */
 bool ms_parse_count(const char *text, uint64_t most, uint64_t *value);
 

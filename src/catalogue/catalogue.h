@@ -59,6 +59,14 @@ minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalog
                                  minisim_error *error);
 
 /*
+ * From now on, vectors are looked at where the system keeps the file, which spares copying them: it
+ * pays from the second pass over them on. Whoever cuts the file short then kills us with a SIGBUS
+ * for an address within the bytes given here. false: nothing changes (32 bits, another byte order,
+ * a file system of another machine, no memory).
+ */
+bool ms_catalogue_map(struct ms_catalogue *catalogue, const void **begin, size_t *size);
+
+/*
  * For adding, as the one writer: REFUSED at once where another process is. With `origin`, a
  * catalogue that does not exist is created, and one that does must be of that origin
  * (ms_check_reading).
@@ -114,6 +122,10 @@ minisim_status ms_catalogue_text(const struct ms_catalogue *catalogue, uint64_t 
  * values[most][stride], scales[most], norms[most]; rows->count becomes how many. */
 minisim_status ms_catalogue_vectors(const struct ms_catalogue *catalogue, uint64_t id, size_t most,
                                     struct ms_stored *rows, minisim_error *error);
+
+/* The same, but where the file is mapped, the pointers of `rows` become places there. */
+minisim_status ms_catalogue_view(const struct ms_catalogue *catalogue, uint64_t id, size_t most,
+                                 struct ms_stored *rows, minisim_error *error);
 
 /*
  * What was noted of the collection under a key (FORMAT.md, "Notes"), with a NUL behind it, to be

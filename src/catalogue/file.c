@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static minisim_status refuse(const char *what, minisim_error *error) {
@@ -189,6 +191,37 @@ minisim_status ms_file_read_at(int descriptor, uint64_t offset, void *to, size_t
         done += (size_t)n;
     }
     return MINISIM_OK;
+}
+
+/* Where another machine may cut the file, or a process answer for it. */
+static bool is_remote(int descriptor) {
+    static const uint32_t types[] = {0x6969 /* NFS */,
+                                     0x517b /* SMB */,
+                                     0xff534d42 /* CIFS */,
+                                     0xfe534d42 /* SMB2 */,
+                                     0x65735546 /* FUSE */,
+                                     0x01021997 /* 9P */,
+                                     0x00c36400 /* Ceph */,
+                                     0x5346414f /* AFS */,
+                                     0x01161970 /* GFS2 */,
+                                     0x7461636f /* OCFS2 */,
+                                     0x0bd00bd0 /* Lustre */};
+    struct statfs about;
+    if (fstatfs(descriptor, &about) != 0)
+        return true;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if ((uint32_t)about.f_type == types[i])
+            return true;
+    return false;
+}
+
+uint8_t *ms_file_map(int descriptor, uint64_t size) {
+    struct stat about;
+    if (sizeof(void *) < 8 || fstat(descriptor, &about) != 0 || (uint64_t)about.st_size < size ||
+        is_remote(descriptor))
+        return NULL;
+    void *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, descriptor, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
 }
 
 minisim_status ms_file_write_at(int descriptor, uint64_t offset, const void *from, size_t size,

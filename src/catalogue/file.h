@@ -36,6 +36,10 @@ minisim_status ms_file_read_at(int descriptor, uint64_t offset, void *to, size_t
 minisim_status ms_file_write_at(int descriptor, uint64_t offset, const void *from, size_t size,
                                 minisim_error *error);
 
+/* The first `size` bytes in memory, for reading; NULL: they are better read, or have to be. Once
+ * mapped, a file that is cut short raises SIGBUS where its end was. */
+uint8_t *ms_file_map(int descriptor, uint64_t size);
+
 /* Room up to there, so that writing will not find the disk full. */
 minisim_status ms_file_reserve(int descriptor, uint64_t begin, uint64_t end, minisim_error *error);
 

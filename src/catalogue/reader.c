@@ -332,6 +332,14 @@ minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalog
     return status;
 }
 
+bool ms_catalogue_map(struct ms_catalogue *c, const void **begin, size_t *size) {
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !c->writer && !c->map)
+        c->map = ms_file_map(c->descriptor, c->commit.end);
+    *begin = c->map;
+    *size = c->map ? (size_t)c->commit.end : 0;
+    return c->map != NULL;
+}
+
 /* ---- what there is ---- */
 
 const struct ms_origin *ms_catalogue_origin(const struct ms_catalogue *c) {
@@ -401,19 +409,27 @@ static uint64_t column_size(const struct ms_catalogue *c, const struct place *pl
     return place->part ? place->segment.columns[column] : c->columns[column].size;
 }
 
+/* Where in the file bytes of a column begin, from `at` on. */
+static minisim_status locate(const struct ms_catalogue *c, const struct place *place, size_t column,
+                             uint64_t at, size_t size, uint64_t *offset, minisim_error *error) {
+    *offset = place->segment.offset + ms_column_begin(&place->segment, column) + at;
+    if (*offset > c->commit.end || size > c->commit.end - *offset)
+        return damaged(error, "the size of the segment", place->segment.offset);
+    return MINISIM_OK;
+}
+
 /* Bytes of a column from `at` on; the caller knows that they are there. */
 static minisim_status read_from_column(const struct ms_catalogue *c, const struct place *place,
                                        size_t column, uint64_t at, void *to, size_t size,
                                        minisim_error *error) {
+    uint64_t offset;
     if (!place->part) {
         if (size > 0)
             memcpy(to, c->columns[column].bytes + at, size);
         return MINISIM_OK;
     }
-    uint64_t offset = place->segment.offset + ms_column_begin(&place->segment, column) + at;
-    if (offset > c->commit.end || size > c->commit.end - offset)
-        return damaged(error, "the size of the segment", place->segment.offset);
-    return ms_file_read_at(c->descriptor, offset, to, size, error);
+    minisim_status status = locate(c, place, column, at, size, &offset, error);
+    return status ? status : ms_file_read_at(c->descriptor, offset, to, size, error);
 }
 
 minisim_status ms_catalogue_records(const struct ms_catalogue *c, uint64_t id, size_t most,
@@ -462,29 +478,72 @@ minisim_status ms_catalogue_text(const struct ms_catalogue *c, uint64_t id,
     return status;
 }
 
-minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, size_t most,
-                                    struct ms_stored *rows, minisim_error *error) {
-    struct place place;
-    minisim_status status = find(c, id, &place, error);
-    if (status)
-        return status;
-    size_t count = place.rows < most ? (size_t)place.rows : most;
-    rows->count = count;
-    status = read_from_column(c, &place, MS_VECTORS, place.row * rows->stride, rows->values,
-                              count * rows->stride, error);
+static minisim_status read_vectors(const struct ms_catalogue *c, const struct place *place,
+                                   struct ms_stored *rows, minisim_error *error) {
+    size_t count = rows->count;
+    minisim_status status = read_from_column(c, place, MS_VECTORS, place->row * rows->stride,
+                                             rows->values, count * rows->stride, error);
     ms_stored_swap(rows->type, rows->values, status ? 0 : count, rows->stride);
     if (!status && rows->type == MS_I8)
         status =
-            read_from_column(c, &place, MS_SCALES, place.row * 4, rows->scales, count * 4, error);
+            read_from_column(c, place, MS_SCALES, place->row * 4, rows->scales, count * 4, error);
     if (!status)
         status =
-            read_from_column(c, &place, MS_NORMS, place.row * 4, rows->norms, count * 4, error);
+            read_from_column(c, place, MS_NORMS, place->row * 4, rows->norms, count * 4, error);
     for (size_t i = 0; !status && i < count; i++) {
         rows->norms[i] = ms_load_u32((const uint8_t *)&rows->norms[i]);
         if (rows->type == MS_I8)
             rows->scales[i] = ms_load_f32((const uint8_t *)&rows->scales[i]);
     }
     return status;
+}
+
+/* The place's rows of a column, of so many bytes each, in the mapped file. */
+static minisim_status point_at(const struct ms_catalogue *c, const struct place *place,
+                               size_t column, size_t each, size_t count, void **to,
+                               minisim_error *error) {
+    uint64_t offset;
+    minisim_status status =
+        locate(c, place, column, place->row * each, count * each, &offset, error);
+    if (!status)
+        *to = c->map + offset;
+    return status;
+}
+
+static minisim_status point_at_vectors(const struct ms_catalogue *c, const struct place *place,
+                                       struct ms_stored *rows, minisim_error *error) {
+    void *values = NULL, *scales = rows->scales, *norms = NULL;
+    size_t count = rows->count;
+    minisim_status status = point_at(c, place, MS_VECTORS, rows->stride, count, &values, error);
+    if (!status && rows->type == MS_I8)
+        status = point_at(c, place, MS_SCALES, 4, count, &scales, error);
+    if (!status)
+        status = point_at(c, place, MS_NORMS, 4, count, &norms, error);
+    rows->values = values;
+    rows->scales = scales;
+    rows->norms = norms;
+    return status;
+}
+
+static minisim_status get_vectors(const struct ms_catalogue *c, uint64_t id, size_t most,
+                                  bool in_place, struct ms_stored *rows, minisim_error *error) {
+    struct place place;
+    minisim_status status = find(c, id, &place, error);
+    if (status)
+        return status;
+    rows->count = place.rows < most ? (size_t)place.rows : most;
+    return in_place && place.part ? point_at_vectors(c, &place, rows, error)
+                                  : read_vectors(c, &place, rows, error);
+}
+
+minisim_status ms_catalogue_vectors(const struct ms_catalogue *c, uint64_t id, size_t most,
+                                    struct ms_stored *rows, minisim_error *error) {
+    return get_vectors(c, id, most, false, rows, error);
+}
+
+minisim_status ms_catalogue_view(const struct ms_catalogue *c, uint64_t id, size_t most,
+                                 struct ms_stored *rows, minisim_error *error) {
+    return get_vectors(c, id, most, c->map != NULL, rows, error);
 }
 
 struct ms_record ms_record_of(const float *vector, size_t n) {

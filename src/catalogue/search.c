@@ -4,12 +4,20 @@
  * nearest of many are the same in whatever order they come (vectors/top.h), so the answer does not
  * depend on who was first.
  *
- * A block is read (pread) into memory that stays in the second-level cache, and never mapped: a
- * process that maps a file pays for each page when it first touches it, more than copying the page
- * takes, and must survive that somebody cuts the file. Zen 5 (a virtual machine), 262,144 vectors
- * of 1280 i8 in the page cache, a query on one thread: pread 15 ms, pread and products 19, mapped
- * 132 (with MAP_POPULATE 133), and 14 once each page was touched. A process would have to make more
- * than twenty passes before mapping paid. See tests/bench_search.c for the speed as it is.
+ * A block is read (pread) into memory that stays in the second-level cache, unless the caller had
+ * the file mapped (ms_catalogue_map). A million vectors of 1280 i8 in the page cache, one query, by
+ * one thread / by two (Zen 4, a virtual machine with Linux 6.18 and ext4; `make bench`):
+ *
+ *     a plain read of the same bytes          114 / 69 ms
+ *     search that reads                       163 / 90
+ *     search that maps, once and all of it    115 / 93
+ *     search, mapped and touched before        94 / 55
+ *
+ * Reading spends four fifths of its time in the system's copy, so no kernel makes it much faster.
+ * Mapping costs a fault for each piece that the system keeps together; where that is a page of 4
+ * KiB, it is far worse for one pass (Zen 5, another virtual machine, 262,144 vectors: 132 ms
+ * against 19, and 14 once each page was touched). So nothing is mapped for one pass, and `check`
+ * maps when it was asked often.
  */
 #include "catalogue/search.h"
 
@@ -82,13 +90,13 @@ static bool is_wanted(const struct pass *pass, uint64_t id) {
 }
 
 /* Few pairs are as close as the nearest so far, and only those take the lock. */
-static void rank(struct pass *pass, const struct block *block, uint64_t id) {
+static void rank(struct pass *pass, const struct block *block, uint64_t id, size_t count) {
     const struct ms_search *search = pass->search;
     bool dot = search->metric == MINISIM_DOT;
     const double *distance = block->distances;
     for (size_t q = 0; q < search->queries->count; q++) {
         double *limit = &block->limits[q];
-        for (size_t r = 0; r < block->rows.count; r++, distance++)
+        for (size_t r = 0; r < count; r++, distance++)
             if (*distance < INFINITY && (dot ? *distance >= *limit : *distance <= *limit) &&
                 is_wanted(pass, id + r))
                 *limit = add_hit(pass, q, *distance, id + r);
@@ -99,14 +107,15 @@ static void rank(struct pass *pass, const struct block *block, uint64_t id) {
 static minisim_status search_block(struct pass *pass, struct block *block, uint64_t id,
                                    uint64_t end, minisim_error *error) {
     const struct ms_search *search = pass->search;
-    for (; id < end; id += block->rows.count) {
+    for (struct ms_stored rows; id < end; id += rows.count) {
+        rows = block->rows;
         minisim_status status =
-            ms_catalogue_vectors(pass->catalogue, id, (size_t)(end - id), &block->rows, error);
+            ms_catalogue_view(pass->catalogue, id, (size_t)(end - id), &rows, error);
         if (status)
             return status;
-        ms_stored_distances(search->kernels, search->metric, search->queries, &block->rows,
-                            block->limits, block->room, block->distances);
-        rank(pass, block, id);
+        ms_stored_distances(search->kernels, search->metric, search->queries, &rows, block->limits,
+                            block->room, block->distances);
+        rank(pass, block, id, rows.count);
     }
     return MINISIM_OK;
 }

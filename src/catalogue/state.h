@@ -15,6 +15,7 @@ struct ms_catalogue {
     struct ms_header header;
     struct ms_commit commit; /* what is committed */
     bool slot_damaged[2];
+    uint8_t *map;          /* the file up to commit.end; NULL: it is read */
     struct ms_part *parts; /* [commit.segments], by their ids */
     size_t part_capacity;
     uint8_t *removed;    /* a bit for each id, in ids' order */

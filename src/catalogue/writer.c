@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,6 +184,8 @@ void ms_catalogue_close(struct ms_catalogue *c) {
     /* What is behind the committed end is an unfinished write: it need not stay, but may. */
     if (c->writer && !c->failed && c->descriptor >= 0)
         (void)!ftruncate(c->descriptor, (off_t)c->commit.end);
+    if (c->map)
+        munmap(c->map, (size_t)c->commit.end);
     if (c->descriptor >= 0)
         close(c->descriptor);
     for (size_t i = 0; i < MS_COLUMNS; i++)

@@ -40,7 +40,7 @@ const struct ms_verb ms_verb_calibrate = {
     "calibrate",
     "CATALOGUE",
     "find the distance up to which pictures are duplicates",
-    "Makes copies of a sample of the catalogue's pictures (resized, as JPEG, cropped, ...),\n"
+    "Makes copies of a sample of the catalogue's pictures (half size, JPEG, cropped, ...),\n"
     "measures how far they and unrelated pictures are, and shows for some thresholds what\n"
     "share of copies is found and how many false pairs to expect in a collection of this\n"
     "size. The threshold that it recommends is noted in the catalogue, where duplicates and\n"
@@ -395,6 +395,14 @@ static void print_line(const char *name, const double values[MS_SHOWN], const ch
     putchar('\n');
 }
 
+static void print_pairs(const char *name, const double pairs[MS_SHOWN]) {
+    char text[MS_NUMBER_SIZE];
+    printf("%-21s", name);
+    for (size_t i = 0; i < MS_SHOWN; i++)
+        printf(" %8s", ms_rough_text(pairs[i], text));
+    putchar('\n');
+}
+
 static void print_text(const struct calibrate *c, const double thresholds[MS_SHOWN]) {
     const struct ms_calibration *r = &c->result;
     struct ms_outlook at[MS_SHOWN];
@@ -421,27 +429,29 @@ static void print_text(const struct calibrate *c, const double thresholds[MS_SHO
         print_line(name, found, " %8.1f");
     }
     printf("false pairs in such a collection\n");
-    print_line("  expected", values[2], " %8.3g");
-    print_line("  at least (95 %)", values[1], " %8.3g");
-    print_line("  at most (95 %)", values[3], " %8.3g");
+    print_pairs("  expected", values[2]);
+    print_pairs("  at least (95 %)", values[1]);
+    print_pairs("  at most (95 %)", values[3]);
 }
 
 static void print_advice(const struct calibrate *c) {
     const struct ms_calibration *r = &c->result;
     double all = (double)r->records * ((double)r->records - 1) / 2;
-    char value[MS_NUMBER_SIZE];
+    char number[3][MS_NUMBER_SIZE];
     struct ms_outlook at;
     ms_calibration_at(r, r->threshold, &at);
-    printf(
-        "# recommended%s: %s finds %.1f %% (%.1f to %.1f) of resized and re-encoded copies, with "
-        "%.3g\n# false pairs (at most %.3g), which --only same leaves out\n",
-        c->noted ? " and noted" : "", ms_double_text(value_of(c, r->threshold), value),
-        100.0 * (double)at.plain.found / (double)at.plain.of, 100 * at.plain.low,
-        100 * at.plain.high, at.expected, at.high);
+    printf("# recommended%s: %s finds %.1f %% (%.1f to %.1f) of the copies at half size or JPEG "
+           "quality\n"
+           "# 30, with %s false pairs (at most %s), which --only same leaves out\n",
+           c->noted ? " and noted" : "", ms_double_text(value_of(c, r->threshold), number[0]),
+           100.0 * (double)at.plain.found / (double)at.plain.of, 100 * at.plain.low,
+           100 * at.plain.high, ms_rough_text(at.expected, number[1]),
+           ms_rough_text(at.high, number[2]));
     if (all > (double)r->pairs)
-        printf("# %.3g of %.3g pairs were measured: what happens to fewer than one in %.2g may not "
-               "show\n",
-               (double)r->pairs, all, (double)r->pairs / 3);
+        printf(
+            "# %s of %s pairs were measured: what happens to fewer than one in %s may not show\n",
+            ms_rough_text((double)r->pairs, number[0]), ms_rough_text(all, number[1]),
+            ms_rough_text((double)r->pairs / 3, number[2]));
     printf("# pairs share pictures: the truth may be a little beyond these ends\n");
 }
 
@@ -464,7 +474,7 @@ static void json_threshold(const struct calibrate *c, struct ms_json *json, cons
     for (size_t kind = 0; kind < MS_COPIES; kind++)
         json_share(json, ms_copy_keys[kind], &at.copies[kind]);
     ms_json_close(json, '}');
-    json_share(json, "resized_or_re_encoded", &at.plain);
+    json_share(json, "half_or_jpeg", &at.plain);
     json_share(json, "unrelated_pairs", &at.pairs);
     ms_json_open(json, "false_pairs", '{');
     ms_json_double(json, "expected", at.expected);

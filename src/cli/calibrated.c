@@ -4,6 +4,7 @@
 #include "report/chart.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *shown(const struct ms_calibrated *c, double threshold,
                          char text[MS_NUMBER_SIZE]) {
@@ -42,7 +43,7 @@ static void draw(const struct ms_calibrated *c, struct ms_page *page) {
                              .high = r->threshold,
                              .mark = r->threshold,
                              .negated = c->dot,
-                             .names = {"copies", "pairs that are none"}};
+                             .names = {"copies", "other pairs"}};
     widen(&chart, r->unrelated, r->pairs);
     for (int kind = 0; kind < MS_COPIES; kind++)
         widen(&chart, r->copies[kind], r->copied);
@@ -58,16 +59,17 @@ static void draw(const struct ms_calibrated *c, struct ms_page *page) {
 
 static void advise(const struct ms_calibrated *c, struct ms_page *page) {
     const struct ms_calibration *r = c->result;
-    char what[64], about[256], number[MS_NUMBER_SIZE];
+    char what[64], about[256], number[MS_NUMBER_SIZE], most[MS_NUMBER_SIZE];
     struct ms_outlook at;
     ms_calibration_at(r, r->threshold, &at);
     snprintf(what, sizeof what, "Recommended: %s %s %s", c->metric,
              c->dot ? "product at least" : "distance at most", shown(c, r->threshold, number));
-    snprintf(about, sizeof about,
-             "It finds %.1f %% (%.1f to %.1f) of resized and re-encoded copies, with %.3g false "
-             "pairs (at most %.3g), which --only same leaves out.",
-             100.0 * (double)at.plain.found / (double)at.plain.of, 100 * at.plain.low,
-             100 * at.plain.high, at.expected, at.high);
+    snprintf(
+        about, sizeof about,
+        "It finds %.1f %% (%.1f to %.1f) of the copies at half size or JPEG quality 30, with %s "
+        "false pairs (at most %s), which --only same leaves out.",
+        100.0 * (double)at.plain.found / (double)at.plain.of, 100 * at.plain.low,
+        100 * at.plain.high, ms_rough_text(at.expected, number), ms_rough_text(at.high, most));
     ms_page_section(page, what, NULL, about);
     draw(c, page);
 }
@@ -82,30 +84,53 @@ static void write_row(struct ms_page *page, const char *name, const double value
     ms_page_row_end(page);
 }
 
-static void begin_table(const struct ms_calibrated *c, struct ms_page *page, const char *caption) {
+static void write_pairs(struct ms_page *page, const char *name, const double pairs[MS_SHOWN]) {
+    char text[MS_NUMBER_SIZE];
+    ms_page_row_begin(page);
+    ms_page_heading(page, true, name);
+    for (size_t i = 0; i < MS_SHOWN; i++)
+        ms_page_cell(page, ms_rough_text(pairs[i], text));
+    ms_page_row_end(page);
+}
+
+/* The recommended one, which is listed, before the others: a phone shows the first few. */
+static void order(const struct ms_calibrated *c, double thresholds[MS_SHOWN]) {
+    double recommended = c->result->threshold;
+    size_t before = 0;
+    while (c->thresholds[before] != recommended)
+        before++;
+    memcpy(thresholds, c->thresholds, MS_SHOWN * sizeof *thresholds);
+    memmove(thresholds + 1, thresholds, before * sizeof *thresholds);
+    thresholds[0] = recommended;
+}
+
+static void begin_table(const struct ms_calibrated *c, const double thresholds[MS_SHOWN],
+                        struct ms_page *page, const char *caption) {
     char text[MS_NUMBER_SIZE];
     ms_page_table_begin(page, caption);
     ms_page_row_begin(page);
-    ms_page_heading(page, true, c->metric);
+    snprintf(text, sizeof text, "%s %s", c->metric, c->dot ? "at least" : "at most");
+    ms_page_heading(page, true, text);
     for (size_t i = 0; i < MS_SHOWN; i++)
-        ms_page_heading(page, false, shown(c, c->thresholds[i], text));
+        ms_page_heading(page, false, shown(c, thresholds[i], text));
     ms_page_row_end(page);
 }
 
 static void tabulate(const struct ms_calibrated *c, struct ms_page *page) {
     const struct ms_calibration *r = c->result;
     struct ms_outlook at[MS_SHOWN];
-    double values[3][MS_SHOWN];
+    double thresholds[MS_SHOWN], values[3][MS_SHOWN];
+    order(c, thresholds);
     for (size_t i = 0; i < MS_SHOWN; i++) {
-        ms_calibration_at(r, c->thresholds[i], &at[i]);
+        ms_calibration_at(r, thresholds[i], &at[i]);
         values[0][i] = at[i].expected;
         values[1][i] = at[i].low;
         values[2][i] = at[i].high;
     }
-    ms_page_section(page, "Other thresholds", NULL,
+    ms_page_section(page, "This threshold and others", NULL,
                     "A sample cannot tell more than its size: the last rows say what all pairs of "
                     "the collection may hold.");
-    begin_table(c, page, "Copies found, %");
+    begin_table(c, thresholds, page, "Copies found, %");
     for (size_t kind = 0; kind < MS_COPIES; kind++) {
         double found[MS_SHOWN];
         for (size_t i = 0; i < MS_SHOWN; i++)
@@ -113,10 +138,10 @@ static void tabulate(const struct ms_calibrated *c, struct ms_page *page) {
         write_row(page, ms_copy_names[kind], found, "%.1f");
     }
     ms_page_table_end(page);
-    begin_table(c, page, "False pairs in such a collection");
-    write_row(page, "expected", values[0], "%.3g");
-    write_row(page, "at least (95 %)", values[1], "%.3g");
-    write_row(page, "at most (95 %)", values[2], "%.3g");
+    begin_table(c, thresholds, page, "False pairs in such a collection");
+    write_pairs(page, "expected", values[0]);
+    write_pairs(page, "at least (95 %)", values[1]);
+    write_pairs(page, "at most (95 %)", values[2]);
     ms_page_table_end(page);
 }
 

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +32,41 @@ bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
     /* Missing or unreadable is unusable. */
     return ms_catalogue_failed(path, status == MINISIM_REFUSED ? MINISIM_BAD_CATALOGUE : status,
                                &error);
+}
+
+/* What is mapped, and what to say when it is gone. */
+static struct {
+    const char *begin;
+    size_t size, text_size;
+    char *text;
+} mapped;
+
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    const char *at = info->si_addr;
+    (void)context;
+    if (at >= mapped.begin && (size_t)(at - mapped.begin) < mapped.size) {
+        (void)!write(STDERR_FILENO, mapped.text, mapped.text_size);
+        _exit(MS_EXIT_WEIGHTS);
+    }
+    signal(number, SIG_DFL); /* it comes again at once */
+}
+
+static bool catch_bus_errors(const char *path) {
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    FILE *text = open_memstream(&mapped.text, &mapped.text_size);
+    if (!text)
+        return false;
+    fputs("minisim: ", text);
+    ms_write_name(text, path);
+    fputs(": the catalogue was cut short, or its disk failed, while it was read\n", text);
+    sigemptyset(&action.sa_mask);
+    return fclose(text) == 0 && sigaction(SIGBUS, &action, NULL) == 0;
+}
+
+void ms_map_catalogue(const char *path, struct ms_catalogue *catalogue) {
+    const void *begin;
+    if (catch_bus_errors(path) && ms_catalogue_map(catalogue, &begin, &mapped.size))
+        mapped.begin = begin;
 }
 
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
@@ -126,7 +163,7 @@ bool ms_is_catalogue(const char *path) {
     size_t length = strlen(path);
     bool named = length > 4 && strcmp(path + length - 4, ".msc") == 0;
     if (ms_file_open(path, &descriptor, &size, NULL))
-        return named && stat(path, &about) == 0 && !S_ISDIR(about.st_mode);
+        return named && (stat(path, &about) == 0 ? !S_ISDIR(about.st_mode) : errno != ENOENT);
     minisim_status status = ms_file_read(descriptor, start, sizeof start, NULL);
     close(descriptor);
     return status ? named && size >= sizeof start : memcmp(start, "\x89MSC", sizeof start) == 0;

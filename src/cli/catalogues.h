@@ -11,6 +11,10 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
 /* For reading. false: this was said and noted. */
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
 
+/* Maps it (ms_catalogue_map) if that can be. Where somebody cuts the file short from now on, this
+ * is said, and the program ends. For one catalogue. */
+void ms_map_catalogue(const char *path, struct ms_catalogue *catalogue);
+
 /* Can this engine's embeddings be compared with the catalogue's? false: that was said and noted. */
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,
                        const struct ms_picture_settings *settings, const struct ms_engine *engine);

@@ -219,7 +219,8 @@ static bool check_why(struct compare *c) {
     if (c->metric != 0)
         return ms_refuse_usage("--why explains the cosine distance (a euclidean one is no sum of "
                                "parts): leave out --metric");
-    if (ms_count_sources(&c->sources) != 2)
+    if (c->sources.files_from || c->sources.count != 2 || ms_is_folder(c->sources.names[0]) ||
+        ms_is_folder(c->sources.names[1]))
         return ms_refuse_usage("--why explains two pictures; see minisim compare --help");
     if (c->output_path && ms_output_is_stdout(c->output_path))
         return ms_refuse_usage("the drawing cannot go to standard output, where the numbers go");

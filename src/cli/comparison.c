@@ -251,10 +251,14 @@ static void show_card(const struct ms_comparison *c, size_t i, const char *head,
 
 /* The first metric stands out; the others, where all are wanted, follow in a line. */
 static void show_distance(struct run *run, size_t i, size_t j) {
-    char head[MS_NUMBER_SIZE], text[MS_NUMBER_SIZE], note[MS_METRICS * 64] = "";
+    char head[MS_SHOWN_DISTANCE], text[MS_NUMBER_SIZE], note[MS_METRICS * 64] = "";
     size_t length = 0;
     int first = run->c->metric % MS_ALL_METRICS;
-    shown_text(run, first, i, j, head);
+    double value;
+    if (measure(run, first, i, j, &value))
+        ms_shown_distance(value, metrics[first].metric == MINISIM_DOT, head);
+    else
+        snprintf(head, sizeof head, "no %s", metrics[first].what);
     for (int metric = first + 1; metric < MS_METRICS; metric++)
         if (is_wanted(run, metric))
             length +=

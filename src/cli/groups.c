@@ -120,7 +120,7 @@ static void show_member(const struct ms_groups *groups, const struct ms_group *g
                         struct ms_page *page) {
     const struct ms_group_member *member = &group->members[k];
     bool is_file = !(member->record.flags & MS_RECORD_NO_FILE);
-    char value[MS_NUMBER_SIZE], head[64], file[MS_FILE_NOTE] = "", note[2 * MS_FILE_NOTE];
+    char value[MS_SHOWN_DISTANCE], head[64], file[MS_FILE_NOTE] = "", note[2 * MS_FILE_NOTE];
     if (groups->against)
         snprintf(head, sizeof head, "%s", k ? ms_look_text(member->look) : "To compare");
     else if (k == 0)
@@ -130,8 +130,9 @@ static void show_member(const struct ms_groups *groups, const struct ms_group *g
     if (is_file)
         ms_file_note(member->path, &member->record, file);
     if (k > 0)
-        snprintf(note, sizeof note, "%s %s%s%s", groups->dot ? "product" : "distance",
-                 ms_shown_value(member->distance, value), is_file ? "; " : "", file);
+        snprintf(note, sizeof note, "%s%s%s",
+                 ms_shown_distance(member->distance, groups->dot, value), is_file ? "; " : "",
+                 file);
     else
         snprintf(note, sizeof note, "%s", file);
     ms_page_card(page, &(struct ms_card){.name = member->path,

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <math.h>
 
+#define NO_BREAK "\xc2\xa0"
+
 bool ms_check_report(struct ms_sources *sources, const char *path, const char *const *inputs,
                      size_t count) {
     if (path && ms_output_is_stdout(path))
@@ -52,21 +54,29 @@ const char *ms_shown_value(double value, char text[MS_NUMBER_SIZE]) {
     return text;
 }
 
-/* Three digits are what a person reads. */
+const char *ms_shown_distance(double value, bool dot, char text[MS_SHOWN_DISTANCE]) {
+    char number[MS_NUMBER_SIZE];
+    snprintf(text, MS_SHOWN_DISTANCE, "%s %s", dot ? "product" : "distance",
+             ms_shown_value(value, number));
+    return text;
+}
+
+/* Three digits are what a person reads. No line ends before the unit. */
 static void write_bytes(uint64_t bytes, char text[MS_NUMBER_SIZE]) {
     static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
     double value = (double)bytes;
     int unit = 0;
     for (; value >= 999.5 && unit < 4; unit++)
         value /= 1000;
-    snprintf(text, MS_NUMBER_SIZE, "%.3g %s", value, units[unit]);
+    snprintf(text, MS_NUMBER_SIZE, "%.3g" NO_BREAK "%s", value, units[unit]);
 }
 
 const char *ms_file_note(const char *path, const struct ms_record *record,
                          char note[MS_FILE_NOTE]) {
     char size[MS_NUMBER_SIZE];
     write_bytes(record->size, size);
-    snprintf(note, MS_FILE_NOTE, "%u x %u, %s%s", (unsigned)record->width, (unsigned)record->height,
-             size, ms_is_unchanged(path, record) ? "" : "; changed or gone since it was indexed");
+    snprintf(note, MS_FILE_NOTE, "%u" NO_BREAK "x" NO_BREAK "%u, %s%s", (unsigned)record->width,
+             (unsigned)record->height, size,
+             ms_is_unchanged(path, record) ? "" : "; changed or gone since it was indexed");
     return note;
 }

@@ -33,8 +33,10 @@ struct ms_page *ms_report_page(struct ms_report *report);
  * said and noted. Does nothing where there is none. */
 void ms_close_report(struct ms_report *report);
 
-/* A distance or product as pages show it. */
+/* A distance or product as pages show it, and with that word before it. */
+enum { MS_SHOWN_DISTANCE = MS_NUMBER_SIZE + 16 };
 const char *ms_shown_value(double value, char text[MS_NUMBER_SIZE]);
+const char *ms_shown_distance(double value, bool dot, char text[MS_SHOWN_DISTANCE]);
 
 /* A picture's size and its file's, and whether that changed since: the note of a card. */
 enum { MS_FILE_NOTE = 96 };

@@ -176,7 +176,8 @@ static void begin_page(struct search *s, const char *name, bool any) {
 static void show_hit(struct search *s, double value, const char *path,
                      const struct ms_record *record, enum ms_look look) {
     struct ms_page *page = ms_report_page(&s->report);
-    char head[MS_NUMBER_SIZE], file[MS_FILE_NOTE], note[2 * MS_FILE_NOTE];
+    char head[MS_SHOWN_DISTANCE], file[MS_FILE_NOTE], note[2 * MS_FILE_NOTE];
+    bool dot = ms_limit_metric(&s->limit) == MINISIM_DOT;
     bool is_file = !(record->flags & MS_RECORD_NO_FILE);
     if (!page)
         return;
@@ -184,7 +185,7 @@ static void show_hit(struct search *s, double value, const char *path,
              s->explain ? "; " : "", ms_file_note(path, record, file));
     ms_page_card(page, &(struct ms_card){.name = path,
                                          .missing = is_file ? NULL : "an id, no file",
-                                         .head = ms_shown_value(value, head),
+                                         .head = ms_shown_distance(value, dot, head),
                                          .note = is_file ? note : NULL});
 }
 

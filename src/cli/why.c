@@ -178,7 +178,8 @@ static void show_drawing(const struct explanation *e, const struct ms_why *why,
 
 static void show_pairs(const struct ms_why *why, struct ms_page *page) {
     char text[64];
-    ms_page_table_begin(page, "The pairs of parts (row, column) that add most to 1 - distance");
+    ms_page_table_begin(page, "The pairs of parts (row, column) that add most to 1\xc2\xa0-\xc2\xa0"
+                              "distance");
     ms_page_row_begin(page);
     ms_page_heading(page, false, "first");
     ms_page_heading(page, false, "second");

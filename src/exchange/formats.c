@@ -41,11 +41,17 @@ void ms_export_identify(const char *path, struct ms_export_row *row) {
 }
 
 void ms_write_values(FILE *file, const float *values, size_t count, char between) {
-    char text[MS_NUMBER_SIZE];
+    enum { AT_ONCE = 64 };
+    char text[AT_ONCE * (MS_NUMBER_SIZE + 1)];
+    size_t size = 0;
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            putc(between, file);
-        fputs(ms_float_text(values[i], text), file);
+            text[size++] = between;
+        size += strlen(ms_float_text(values[i], text + size));
+        if ((i + 1) % AT_ONCE == 0 || i + 1 == count) {
+            fwrite(text, 1, size, file);
+            size = 0;
+        }
     }
 }
 

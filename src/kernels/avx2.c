@@ -30,7 +30,7 @@ enum { MS_TILE_PIXELS_MAX = 6, MS_TILE_PANELS_MAX = 3 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {6, 6, 4};
 
 #define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8)
-enum { MS_STRIP_MAX = 8 };
+enum { MS_STRIP_MAX = 8, few_registers = 1 };
 
 static inline vec load(const float *p) {
     return _mm256_loadu_ps(p);
@@ -46,6 +46,11 @@ static inline vec madd(vec a, vec b, vec c) {
 }
 static inline vec add(vec a, vec b) {
     return _mm256_add_ps(a, b);
+}
+/* gcc would rather load it again for each use, but loads are scarcer than registers. */
+static inline vec keep(vec a) {
+    __asm__("" : "+x"(a));
+    return a;
 }
 static inline vec relu6(vec a) {
     __m256i bits = _mm256_castps_si256(a);

@@ -41,7 +41,7 @@ enum { MS_TILE_PIXELS_MAX = 14, MS_TILE_PANELS_MAX = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {14, 14};
 
 #define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(10) S(12) S(14)
-enum { MS_STRIP_MAX = 14 };
+enum { MS_STRIP_MAX = 14, few_registers = 1 };
 
 static inline vec load(const float *p) {
     return _mm512_loadu_ps(p);
@@ -57,6 +57,11 @@ static inline vec madd(vec a, vec b, vec c) {
 }
 static inline vec add(vec a, vec b) {
     return _mm512_add_ps(a, b);
+}
+/* gcc would rather load it again for each use, but loads are scarcer than registers. */
+static inline vec keep(vec a) {
+    __asm__("" : "+v"(a));
+    return a;
 }
 static inline vec relu6(vec a) {
     __m512i bits = _mm512_castps_si512(a);

@@ -6,6 +6,7 @@
  *     load(p), store(p, v), broadcast(p)   p need not be aligned
  *     madd(a, b, c)                        a * b + c, rounded once
  *     add(a, b), relu6(a)
+ *     keep(a)                              a, in a register
  *     group, load_group(p)                 `group_size` inputs of one pixel, k ascending
  *     fma_group(g, i, w, sum)              input i of the group times w, plus sum
  *
@@ -18,6 +19,7 @@
  *     MS_STRIPS(S)                         S(outputs) for each number of depthwise outputs that
  *                                          has a strip; 1 must have one
  *     MS_STRIP_MAX                         the largest of them
+ *     few_registers                        1 where there are fewer than a strip has pixels, else 0
  *
  * Everything that varies is a constant where it is inlined, so that sums are registers. At its end
  * the file names its table: MS_KERNELS(avx2, avx2, avx2).
@@ -137,6 +139,13 @@ static void pointwise(const struct ms_pointwise *call) {
     }
 }
 
+/* p + n, found when it is needed: gcc would find the places of all pixels of a strip ahead. */
+INLINE const float *step(const float *p, size_t n) {
+    p += n;
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /*
  * A strip: `outputs` pixels side by side, of one vector of channels. Each input of a row is loaded
  * once and goes into the up to three sums whose windows hold it; each sum sees its taps row by row,
@@ -157,18 +166,22 @@ INLINE void depthwise_strip(const struct ms_depthwise *call, size_t channel, siz
     for (size_t row = 0; row < MS_WINDOW; row++) {
         if (!rows[row])
             continue;
-        const float *in = rows[row] + channel;
+        const float *in = rows[row] + channel + (few_registers ? first * in_stride : 0);
         const float *weights = call->weights + row * MS_WINDOW * call->weight_stride + channel;
         vec w[MS_WINDOW];
 #pragma GCC unroll 3
         for (size_t tap = 0; tap < MS_WINDOW; tap++)
             w[tap] = load(weights + tap * call->weight_stride);
 #pragma GCC unroll 40
-        for (size_t j = 0, at = first * in_stride; j < columns; j++, at += in_stride) {
+        for (size_t j = 0, at = few_registers ? 0 : first * in_stride; j < columns; j++) {
             /* Only the first and the last two columns can lie outside. */
             bool edge = j == 0 || j + 2 >= columns;
             bool outside = edge && first + j >= call->in_width;
-            vec pixel = load(outside ? zeros : in + at);
+            vec pixel = keep(load(outside ? zeros : in + at));
+            if (few_registers)
+                in = step(in, in_stride);
+            else
+                at += in_stride;
 #pragma GCC unroll 3
             for (size_t tap = 0; tap < MS_WINDOW; tap++)
                 if (j >= tap && (j - tap) % stride == 0 && (j - tap) / stride < outputs)

@@ -44,7 +44,7 @@ enum { MS_TILE_PIXELS_MAX = 7, MS_TILE_PANELS_MAX = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {7, 7};
 
 #define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7) S(8) S(9) S(10) S(11) S(12) S(13) S(14)
-enum { MS_STRIP_MAX = 14 };
+enum { MS_STRIP_MAX = 14, few_registers = 0 };
 
 static inline vec load(const float *p) {
     return vld1q_f32(p);
@@ -60,6 +60,9 @@ static inline vec madd(vec a, vec b, vec c) {
 }
 static inline vec add(vec a, vec b) {
     return vaddq_f32(a, b);
+}
+static inline vec keep(vec a) {
+    return a;
 }
 static inline vec relu6(vec a) {
     int32x4_t bits = vreinterpretq_s32_f32(a);

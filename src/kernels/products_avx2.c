@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 typedef __m256i vec, lane_sums;
-enum { step = 16, square_queries = 3, square_rows = 3, wide_rows = 8 };
+enum { step = 16, square_queries = 3, square_rows = 3, wide_rows = 1 };
 
 static inline vec load_row(const uint8_t *p) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
@@ -22,6 +22,9 @@ static inline lane_sums zero(void) {
 }
 static inline lane_sums multiply_add(vec query, vec row, lane_sums sum) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(query, row));
+}
+static inline lane_sums add(lane_sums a, lane_sums b) {
+    return _mm256_add_epi32(a, b);
 }
 static inline int32_t total(lane_sums sum) {
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));

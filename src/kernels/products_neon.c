@@ -10,7 +10,7 @@
 
 typedef int8x16_t vec;
 typedef int32x4_t lane_sums;
-enum { step = 16, square_queries = 4, square_rows = 4, wide_rows = 8 };
+enum { step = 16, square_queries = 4, square_rows = 4, wide_rows = 1 };
 
 static inline vec load_row(const uint8_t *p) {
     return vreinterpretq_s8_u8(vld1q_u8(p));
@@ -24,6 +24,9 @@ static inline lane_sums zero(void) {
 static inline lane_sums multiply_add(vec query, vec row, lane_sums sum) {
     sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(query), vget_low_s8(row)));
     return vpadalq_s16(sum, vmull_high_s8(query, row));
+}
+static inline lane_sums add(lane_sums a, lane_sums b) {
+    return vaddq_s32(a, b);
 }
 static inline int32_t total(lane_sums sum) {
     return vaddvq_s32(sum);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 typedef __m512i vec, lane_sums;
-enum { step = 64, square_queries = 4, square_rows = 4, wide_rows = 8 };
+enum { step = 64, square_queries = 4, square_rows = 4, wide_rows = 1 };
 
 static inline vec load_query(const uint8_t *p) {
     return _mm512_loadu_si512(p);
@@ -22,6 +22,9 @@ static inline lane_sums zero(void) {
 }
 static inline lane_sums multiply_add(vec query, vec row, lane_sums sum) {
     return _mm512_dpbusd_epi32(sum, row, query);
+}
+static inline lane_sums add(lane_sums a, lane_sums b) {
+    return _mm512_add_epi32(a, b);
 }
 static inline int32_t total(lane_sums sum) {
     return _mm512_reduce_add_epi32(sum);

@@ -22,7 +22,7 @@ enum { MS_TILE_PIXELS_MAX = 7, MS_TILE_PANELS_MAX = 2 };
 static const size_t tile_pixels[MS_TILE_PANELS_MAX] = {7, 7};
 
 #define MS_STRIPS(S) S(1) S(2) S(3) S(4) S(5) S(6) S(7)
-enum { MS_STRIP_MAX = 7 };
+enum { MS_STRIP_MAX = 7, few_registers = 0 };
 
 static inline vec load(const float *p) {
     return *p;
@@ -38,6 +38,9 @@ static inline vec madd(vec a, vec b, vec c) {
 }
 static inline vec add(vec a, vec b) {
     return a + b;
+}
+static inline vec keep(vec a) {
+    return a;
 }
 static inline vec relu6(vec a) {
     return a > 0 ? (a < 6 ? a : 6) : 0;

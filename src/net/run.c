@@ -17,6 +17,7 @@ void ms_stem_row(const struct minisim_model *model, const uint8_t *square, size_
         return;
     const uint8_t *bytes = square + y * side * 3;
     for (size_t i = 0; i < 3 * side; i += 3)
+#pragma GCC unroll 3
         for (size_t c = 0; c < 3; c++)
             to[3 + i + c] = model->table[bytes[i + c]][c];
 }

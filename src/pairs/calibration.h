@@ -35,7 +35,7 @@ struct ms_share ms_share_of(uint64_t found, uint64_t of);
 /* What a threshold does. */
 struct ms_outlook {
     struct ms_share copies[MS_COPIES]; /* that are found */
-    struct ms_share plain;             /* of those that are resized or re-encoded alone */
+    struct ms_share plain;             /* of those at half size or JPEG quality 30 */
     struct ms_share pairs;             /* that are taken for copies and are none */
     double expected, low, high;        /* how many such pairs a collection of this size has */
 };
@@ -44,9 +44,9 @@ void ms_calibration_at(const struct ms_calibration *calibration, double threshol
 
 /*
  * Sets the threshold that is recommended, for which copies and pairs have to be there: the smallest
- * that finds 99 % of resized and re-encoded copies (by the low end of the interval where the sample
- * is large enough to say so; else all of the sample), but none at which more false pairs are
- * expected than there are records, or 10,000. It has three digits. false: no memory.
+ * that finds 99 % of copies at half size or JPEG quality 30 (by the low end of the interval where
+ * the sample is large enough to say so; else all of the sample), but none at which more false pairs
+ * are expected than there are records, or 10,000. It has three digits. false: no memory.
  */
 bool ms_calibration_recommend(struct ms_calibration *calibration);
 

@@ -7,9 +7,9 @@
 #include "minisim.h"
 
 enum ms_copy {
-    MS_COPY_HALF, /* the first two are resized or re-encoded alone, */
+    MS_COPY_HALF, /* the first two, plain copies, are what a threshold is recommended for */
     MS_COPY_JPEG,
-    MS_COPY_THIRD, /* this one perhaps to less than the network sees */
+    MS_COPY_THIRD, /* often less than the network sees */
     MS_COPY_CROP_90,
     MS_COPY_CROP_75,
     MS_COPY_BRIGHT,

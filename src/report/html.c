@@ -46,22 +46,23 @@ static const char head[] =
     "li img,.none{display:flex;width:100%;height:11rem;padding:.5rem;object-fit:scale-down}\n"
     ".none{align-items:center;justify-content:center;margin:0;padding:1rem;text-align:center;"
     "font-size:.875rem;color:var(--soft);border-bottom:1px dashed var(--line);overflow:auto}\n"
-    "figcaption{padding:.5rem .75rem .75rem;font-size:.875rem}\n"
+    "figcaption{padding:.5rem .625rem .75rem;font-size:.875rem}\n"
     "strong{display:block;font-size:1rem;font-variant-numeric:tabular-nums}\n"
     "strong::first-letter,.soft::first-letter{text-transform:uppercase}\n"
     "figcaption p,figcaption bdi{display:block}\n"
     "figcaption small::after{content:\"\\a\";white-space:pre}\n"
     ".wide{margin-top:1rem}\n"
     ".wide>img,svg{display:block;width:100%;max-width:50rem;height:auto;margin:auto}\n"
-    "svg{max-width:38rem;fill:var(--ink);font-size:12px}\n"
+    "svg{max-width:34rem;fill:var(--ink);font-size:14px}\n"
     ".area{fill:var(--on);opacity:.6}\n"
     ".outline,.axis,.mark{fill:none;stroke:var(--ink);stroke-width:1.2}\n"
     ".mark{stroke-dasharray:4 3}\n"
     ".scroll{margin-top:1rem;overflow-x:auto}\n"
     ".scroll:focus-visible{outline:2px solid var(--on)}\n"
-    "table{border-spacing:0;font-variant-numeric:tabular-nums;overflow-wrap:normal}\n"
+    "table{border-spacing:0;line-height:1.5;font-variant-numeric:tabular-nums;overflow-wrap:normal}"
+    "\n"
     "caption{padding-bottom:.5rem;text-align:left}\n"
-    "th,td{padding:.25rem .75rem;border-bottom:1px solid var(--line);text-align:right;"
+    "th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:right;"
     "white-space:nowrap}\n"
     "[scope=row]{position:sticky;left:0;background:var(--page);text-align:left;"
     "font-weight:400}\n"
@@ -91,6 +92,17 @@ static void write_text(FILE *file, const char *text) {
     write_some(file, text, strlen(text));
 }
 
+/* The same of a name, in which a line may end after a slash or an underscore: spaces are rare. */
+static void write_name(FILE *file, const char *text, size_t count) {
+    for (size_t i = 0, size; i < count; i += size) {
+        size = strcspn(text + i, "/_") + 1;
+        size = size < count - i ? size : count - i;
+        write_some(file, text + i, size);
+        if (i + size < count)
+            fputs("<wbr>", file);
+    }
+}
+
 /* What ms_write_name makes of it, to be freed; NULL: no memory, which is noted. */
 static char *shown_name(struct ms_page *page, const char *name) {
     char *text;
@@ -115,10 +127,10 @@ static void write_path(struct ms_page *page, const char *name) {
     fputs("<bdi>", page->file);
     if (own > text) {
         fputs("<small>", page->file);
-        write_some(page->file, text, (size_t)(own - text));
+        write_name(page->file, text, (size_t)(own - text));
         fputs("</small>", page->file);
     }
-    write_text(page->file, own);
+    write_name(page->file, own, strlen(own));
     fputs("</bdi>", page->file);
     free(text);
 }

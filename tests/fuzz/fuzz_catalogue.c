@@ -56,26 +56,47 @@ static bool list(const struct ms_catalogue *c) {
 }
 
 /* The neighbours of the first record; gives whether the search came to its end. */
-static bool search(const struct ms_catalogue *c, minisim_metric metric) {
+static bool search(const struct ms_catalogue *c, minisim_metric metric, struct ms_top *top) {
     const struct ms_origin *origin = ms_catalogue_origin(c);
     const struct ms_kernels *kernels = ms_kernels_choose(NULL);
     struct ms_stored query = {.count = 0};
-    minisim_hit hits[HITS];
-    struct ms_top top = {.most = HITS, .hits = hits};
+    const minisim_hit *hits = top->hits;
     minisim_error error;
     bool good = false;
+    top->count = 0;
     require(ms_stored_open(&query, origin->type, origin->dimension, 1));
     if (!ms_catalogue_vectors(c, 0, 1, &query, &error)) {
         struct ms_search what = {kernels, metric, &query, metric == MINISIM_DOT ? -1e30 : 1e30,
                                  NULL,    0};
-        good = ms_catalogue_search(c, &what, &top, &error) == MINISIM_OK;
+        good = ms_catalogue_search(c, &what, top, &error) == MINISIM_OK;
     }
-    for (size_t i = 0; i < top.count; i++) {
+    for (size_t i = 0; i < top->count; i++) {
         require(hits[i].id < ms_catalogue_ids(c) && !ms_catalogue_is_removed(c, hits[i].id));
         require(i == 0 || hits[i - 1].distance <= hits[i].distance);
     }
     ms_stored_close(&query);
     return good;
+}
+
+/* Three searches, and again with the file mapped: the same comes of it. */
+static bool search_both_ways(struct ms_catalogue *c) {
+    minisim_hit hits[2][3][HITS];
+    struct ms_top tops[2][3];
+    bool good[2] = {true, true};
+    const void *begin;
+    size_t size;
+    for (int mapped = 0; mapped < 2; mapped++) {
+        for (int m = 0; m < 3; m++) {
+            tops[mapped][m] = (struct ms_top){.most = HITS, .hits = hits[mapped][m]};
+            good[mapped] = search(c, MINISIM_COSINE + m, &tops[mapped][m]) && good[mapped];
+        }
+        (void)ms_catalogue_map(c, &begin, &size);
+    }
+    require(good[0] == good[1]);
+    for (int m = 0; good[0] && m < 3; m++)
+        require(tops[0][m].count == tops[1][m].count &&
+                memcmp(hits[0][m], hits[1][m], tops[0][m].count * sizeof ***hits) == 0);
+    return good[0];
 }
 
 /* Reads all that there is; gives whether it is clean. */
@@ -91,8 +112,7 @@ static bool read_all(const char *path) {
     require(clean == (damage == 0));
     bool good = list(c);
     if (ms_catalogue_ids(c) > 0)
-        for (minisim_metric metric = MINISIM_COSINE; metric <= MINISIM_DOT; metric++)
-            good = search(c, metric) && good;
+        good = search_both_ways(c) && good;
     require(good || !clean);
     ms_catalogue_close(c);
     return clean;
