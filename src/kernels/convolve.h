@@ -21,17 +21,28 @@
  *     MS_STRIP_MAX                         the largest of them
  *     few_registers                        1 where there are fewer than a strip has pixels, else 0
  *
+ * and, where half a vector takes less time than a whole one, because channels are multiples of 8,
+ *
+ *     fma_half(g, i, w, sum)               fma_group in the lower half of the lanes
+ *     MS_HALVES(T)                         T(pixels, panels) for each tile there is whose last
+ *                                          panel has outputs in its lower half alone
+ *
  * Everything that varies is a constant where it is inlined, so that sums are registers. At its end
  * the file names its table: MS_KERNELS(avx2, avx2, avx2).
  */
 #include "kernels/kernels.h"
 #include "kernels/load.h"
 
+#ifndef MS_HALVES
+#define MS_HALVES(T)
+#define fma_half fma_group
+#endif
 #define INLINE static inline __attribute__((always_inline))
 
-/* One tile: its sums stay in registers while k runs through all inputs. */
+/* One tile: its sums stay in registers while k runs through all inputs. `half`: of its last panel
+ * the lower half. */
 INLINE void pointwise_tile(const struct ms_pointwise *call, size_t pixel, size_t panel,
-                           const size_t pixels, const size_t panels) {
+                           const size_t pixels, const size_t panels, const bool half) {
     const size_t in_stride = call->in_stride;
     const size_t panel_floats = call->runs * call->inputs * lanes;
     const float *weights = call->weights + panel * panel_floats;
@@ -63,7 +74,8 @@ INLINE void pointwise_tile(const struct ms_pointwise *call, size_t pixel, size_t
                 for (size_t p = 0; p < pixels; p++)
 #pragma GCC unroll 4
                     for (size_t v = 0; v < panels; v++)
-                        sum[p][v] = fma_group(x[p], i, w[v], sum[p][v]);
+                        sum[p][v] = half && v + 1 == panels ? fma_half(x[p], i, w[v], sum[p][v])
+                                                            : fma_group(x[p], i, w[v], sum[p][v]);
             }
         }
         for (; k > 0; k--, in++, weights += lanes)
@@ -100,13 +112,22 @@ typedef void tile_fn(const struct ms_pointwise *call, size_t pixel, size_t panel
 
 #define TILE(P, V)                                                                                 \
     static void tile_##P##x##V(const struct ms_pointwise *call, size_t pixel, size_t panel) {      \
-        pointwise_tile(call, pixel, panel, P, V);                                                  \
+        pointwise_tile(call, pixel, panel, P, V, false);                                           \
+    }
+#define HALF(P, V)                                                                                 \
+    static void half_##P##x##V(const struct ms_pointwise *call, size_t pixel, size_t panel) {      \
+        pointwise_tile(call, pixel, panel, P, V, true);                                            \
     }
 MS_TILES(TILE)
+MS_HALVES(HALF)
 #undef TILE
-#define TILE(P, V) [V - 1][P - 1] = tile_##P##x##V,
-static tile_fn *const tiles[MS_TILE_PANELS_MAX][MS_TILE_PIXELS_MAX] = {MS_TILES(TILE)};
+#undef HALF
+#define TILE(P, V) [0][V - 1][P - 1] = tile_##P##x##V,
+#define HALF(P, V) [1][V - 1][P - 1] = half_##P##x##V,
+static tile_fn *const tiles[2][MS_TILE_PANELS_MAX][MS_TILE_PIXELS_MAX] = {MS_TILES(TILE)
+                                                                              MS_HALVES(HALF)};
 #undef TILE
+#undef HALF
 
 /* The length of even parts, none longer than `most`: 15 is cut into 8 + 7, not 14 + 1, because a
  * short tile has too few sums to fill the multipliers' pipelines. Of the long ones not every table
@@ -122,19 +143,27 @@ static inline size_t half_part(size_t length) {
     return (length + 1) / 2;
 }
 
+/* The tile of this shape that does least, or else NULL. */
+static tile_fn *tile_of(size_t pixels, size_t panels, bool half) {
+    tile_fn *tile = tiles[half][panels - 1][pixels - 1];
+    return tile ? tile : tiles[false][panels - 1][pixels - 1];
+}
+
 /* Panels in the order in which they lie, the pixels of each in tiles of even height. */
 static void pointwise(const struct ms_pointwise *call) {
     size_t all = (call->outputs + lanes - 1) / lanes;
     for (size_t panel = 0, panels; panel < all; panel += panels) {
         size_t left = all - panel;
         panels = left <= MS_TILE_PANELS_MAX ? left : 2;
+        bool half = panels == left && (all * lanes - call->outputs) * 2 >= lanes;
         size_t height = even_part(call->pixels, tile_pixels[panels - 1]);
         for (size_t pixel = 0; pixel < call->pixels; pixel += height) {
             size_t rest = call->pixels - pixel;
+            tile_fn *tile;
             height = rest < height ? rest : height;
-            while (!tiles[panels - 1][height - 1])
+            while (!(tile = tile_of(height, panels, half)))
                 height = half_part(height);
-            tiles[panels - 1][height - 1](call, pixel, panel);
+            tile(call, pixel, panel);
         }
     }
 }
