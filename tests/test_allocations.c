@@ -64,7 +64,8 @@ void *__wrap_calloc(size_t n, size_t size) {
 }
 
 void *__wrap_realloc(void *old, size_t size) {
-    return refuse() ? NULL : count(&others, __real_realloc(old, size));
+    void *block = refuse() ? NULL : __real_realloc(old, size);
+    return old ? block : count(&others, block); /* one that grows is no other */
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
@@ -381,11 +382,94 @@ static void batches(void **state) {
         minisim_context_close(contexts[i]);
 }
 
+/* ---- catalogues ---- */
+
+static char catalogue_folder[] = "/tmp/minisim-test-XXXXXX", catalogue_path[64];
+
+static minisim_status fill(minisim_catalogue *c, minisim_error *error) {
+    float vector[dimension];
+    minisim_status status = MINISIM_OK;
+    for (int i = 0; i < 5 && !status; i++) {
+        for (int k = 0; k < dimension; k++)
+            vector[k] = (float)((i * 31 + k * 7) % 11);
+        status = minisim_catalogue_add(c, "a name", i % 2 ? "a label" : NULL, vector, NULL, error);
+        if (!status && i == 2)
+            status = minisim_catalogue_remove(c, 1, error);
+        if (!status && i == 3)
+            status = minisim_catalogue_commit(c, error);
+    }
+    return status;
+}
+
+/* Two queries, and a record, which goes to `vector`. */
+static minisim_status ask(const minisim_catalogue *c, float *vector, minisim_error *error) {
+    static float queries[2 * dimension] = {1, 2, 3, [dimension] = 4};
+    minisim_search_options options = {.size = sizeof options, .threads = 3};
+    minisim_hit hits[2][3];
+    size_t found[2];
+    char name[MINISIM_NAME_SIZE], label[MINISIM_NAME_SIZE];
+    minisim_status status =
+        minisim_catalogue_search(c, queries, 2, 3, &options, *hits, found, error);
+    if (!status)
+        assert_true(found[0] == 3 && found[1] == 3);
+    return status ? status : minisim_catalogue_record(c, 3, name, label, vector, error);
+}
+
+static minisim_status open_and(const minisim_catalogue_options *options, bool fills,
+                               float *vector) {
+    minisim_catalogue *c;
+    minisim_error error = {""};
+    minisim_status status = minisim_catalogue_open(catalogue_path, options, &c, &error);
+    assert_int_equal(status == MINISIM_OK, c != NULL);
+    if (!status && fills)
+        status = fill(c, &error);
+    if (!status)
+        status = ask(c, vector, &error);
+    if (!status && fills)
+        status = minisim_catalogue_commit(c, &error);
+    assert_true(!status || error.text[0] != '\0');
+    minisim_catalogue_close(c);
+    return status;
+}
+
+/* Made, filled, asked while it is written, opened again, asked. */
+static minisim_status use_catalogue(const void *options) {
+    minisim_catalogue_options reads = *(const minisim_catalogue_options *)options;
+    float vector[dimension];
+    reads.writes = 0;
+    unlink(catalogue_path);
+    minisim_status status = open_and(options, true, vector);
+    if (!status)
+        status = open_and(&reads, false, vector);
+    if (!status)
+        memcpy(got, vector, sizeof got);
+    return status;
+}
+
+static void catalogues(void **state) {
+    (void)state;
+    size_t points = 0;
+    assert_non_null(mkdtemp(catalogue_folder));
+    snprintf(catalogue_path, sizeof catalogue_path, "%s/a.msc", catalogue_folder);
+    for (minisim_vector_type type = MINISIM_F32; type <= MINISIM_I8; type++) {
+        minisim_catalogue_options options = {
+            .size = sizeof options, .writes = 1, .dimension = dimension, .type = type};
+        points += sweep(use_catalogue, &options, MINISIM_OK);
+        options.dimension = 0;
+        options.context = context;
+        points += sweep(use_catalogue, &options, MINISIM_OK);
+    }
+    print_message("# refused in turn: %zu requests of catalogues\n", points);
+    unlink(catalogue_path);
+    assert_int_equal(rmdir(catalogue_folder), 0); /* nothing is left */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_pixels),      cmocka_unit_test(from_files),
         cmocka_unit_test(from_lent_memory), cmocka_unit_test(models_and_contexts),
-        cmocka_unit_test(pictures),         cmocka_unit_test(batches)};
+        cmocka_unit_test(pictures),         cmocka_unit_test(batches),
+        cmocka_unit_test(catalogues)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

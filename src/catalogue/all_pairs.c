@@ -25,10 +25,10 @@ enum { BLOCK_MOST = 512, BLOCK_BYTES = 4 << 20 };
  * by one, a pair takes longer than among others. Both are guesses, not tuned. */
 enum { SKETCHED_LEAST = 8192, PASSING = 32 };
 
-/* A block of records, and its first's place in the choice. */
+/* A block of records, its first's place in the choice, and memory for them. */
 struct block {
     size_t first;
-    struct ms_stored rows;
+    struct ms_stored rows, room;
 };
 
 struct worker {
@@ -36,6 +36,7 @@ struct worker {
     float *room;
     double *distances; /* [a.rows.count][b.rows.count] */
     double *limits;    /* [a.rows.count]; NULL: all distances are wanted */
+    float *panels;     /* b's sketches, as `pointwise` takes weights */
     uint32_t *passing; /* pairs that sketches leave, i * b.rows.count + k; room for a row more */
     size_t passing_count;
     uint64_t compared;
@@ -82,14 +83,22 @@ uint64_t ms_count_pairs(const struct ms_pass *pass) {
 
 /* ---- blocks ---- */
 
-/* Reads what is chosen from `first` on: ids that lie together at once. */
+/* What is chosen from `first` on: where it lies in a mapped file, or read, ids that lie together at
+ * once. */
 static minisim_status read_block(const struct run *run, const struct ms_chosen *chosen,
                                  struct block *block, size_t first, minisim_error *error) {
-    struct ms_stored all = block->rows;
+    struct ms_stored all = block->room;
     size_t count = chosen->count - first < run->each ? chosen->count - first : run->each;
     const uint64_t *ids = chosen->ids + first;
     minisim_status status = MINISIM_OK;
     block->first = first;
+    block->rows = all;
+    if (ids[count - 1] - ids[0] == count - 1) {
+        status = ms_catalogue_view(chosen->catalogue, ids[0], count, &block->rows, error);
+        if (status || block->rows.count == count)
+            return status;
+        block->rows = all;
+    }
     for (size_t at = 0; !status && at < count;) {
         struct ms_stored part = all;
         size_t together = 1;
@@ -171,25 +180,35 @@ static struct ms_stored one_of(const struct ms_stored *rows, size_t row) {
     return one;
 }
 
+static size_t up_to_lanes(const struct ms_kernels *kernels, size_t count) {
+    return (count + kernels->lanes - 1) / kernels->lanes * kernels->lanes;
+}
+
 /* Whether the sketches leave few pairs, which w->passing lists then. */
 static bool sift(const struct run *run, struct worker *w) {
+    static const float zeros[BLOCK_MOST];
+    const struct ms_kernels *kernels = run->pass->kernels;
     size_t rows = w->a.rows.count, others = w->b.rows.count;
+    size_t stride = up_to_lanes(kernels, others);
     float least = (float)(1 - run->limit - MS_SKETCH_SLACK);
     w->passing_count = 0;
     if (!run->row_sketches || !run->other_sketches)
         return false;
-    run->pass->kernels->dot[MS_F32](
-        &(struct ms_pairs){.n = MS_SKETCH,
-                           .query_count = rows,
-                           .row_count = others,
-                           .queries = run->row_sketches + w->a.first * MS_SKETCH,
-                           .rows = run->other_sketches + w->b.first * MS_SKETCH,
-                           .query_stride = MS_SKETCH,
-                           .row_stride = MS_SKETCH,
-                           .sums = w->room,
-                           .sum_stride = others});
+    for (size_t k = 0; k < others; k += kernels->lanes)
+        kernels->pack_panel(run->other_sketches + (w->b.first + k) * MS_SKETCH, MS_SKETCH,
+                            w->panels + k * MS_SKETCH);
+    kernels->pointwise(&(struct ms_pointwise){.pixels = rows,
+                                              .inputs = MS_SKETCH,
+                                              .outputs = others,
+                                              .runs = 1,
+                                              .in = {run->row_sketches + w->a.first * MS_SKETCH},
+                                              .in_stride = MS_SKETCH,
+                                              .out = w->room,
+                                              .out_stride = stride,
+                                              .weights = w->panels,
+                                              .bias = zeros});
     for (size_t i = 0; i < rows; i++) {
-        const float *most = w->room + i * others;
+        const float *most = w->room + i * stride;
         for (size_t k = first_of(run, w, i); k < others; k++) {
             w->passing[w->passing_count] = (uint32_t)(i * others + k);
             w->passing_count += !(most[k] < least);
@@ -215,12 +234,14 @@ static minisim_status take_sifted(struct run *run, struct worker *w, minisim_err
     return status;
 }
 
-/* Sketches of all that is chosen, block by block. NULL: none; they can be done without. */
+/* Sketches of all that is chosen, block by block, and behind them what fills up a panel. NULL:
+ * none; they can be done without. */
 static float *make_sketches(const struct run *run, const struct ms_chosen *chosen,
                             const struct ms_sketcher *sketcher) {
     struct block *block = &run->workers[0].b;
-    float *sketches = chosen->count < SIZE_MAX / (MS_SKETCH * sizeof *sketches)
-                          ? malloc(chosen->count * MS_SKETCH * sizeof *sketches)
+    size_t room = up_to_lanes(run->pass->kernels, chosen->count);
+    float *sketches = room < SIZE_MAX / (MS_SKETCH * sizeof *sketches)
+                          ? calloc(room, MS_SKETCH * sizeof *sketches)
                           : NULL;
     minisim_error error;
     for (size_t first = 0; sketches && first < chosen->count; first += run->each) {
@@ -348,21 +369,24 @@ static bool open_worker(const struct run *run, struct worker *w) {
     const struct ms_origin *origin = ms_catalogue_origin(run->pass->rows.catalogue);
     w->largest = -INFINITY;
     w->a.first = SIZE_MAX;
-    if (!ms_stored_open(&w->a.rows, origin->type, origin->dimension, run->each) ||
-        !ms_stored_open(&w->b.rows, origin->type, origin->dimension, run->each))
+    if (!ms_stored_open(&w->a.room, origin->type, origin->dimension, run->each) ||
+        !ms_stored_open(&w->b.room, origin->type, origin->dimension, run->each))
         return false;
-    w->room = malloc((ms_distance_room(&w->a.rows, &w->b.rows) + 1) * sizeof *w->room);
+    w->room = malloc((ms_distance_room(&w->a.room, &w->b.room) + 1) * sizeof *w->room);
     w->distances = malloc(run->each * run->each * sizeof *w->distances);
+    w->panels = malloc(BLOCK_MOST * MS_SKETCH * sizeof *w->panels);
     w->passing = malloc((passing_most(run) + run->each + 1) * sizeof *w->passing);
-    return w->room && w->distances && w->passing && (!run->wants_pairs || set_limits(run, w));
+    return w->room && w->distances && w->panels && w->passing &&
+           (!run->wants_pairs || set_limits(run, w));
 }
 
 static void close_worker(struct worker *w) {
-    ms_stored_close(&w->a.rows);
-    ms_stored_close(&w->b.rows);
+    ms_stored_close(&w->a.room);
+    ms_stored_close(&w->b.room);
     free(w->room);
     free(w->distances);
     free(w->limits);
+    free(w->panels);
     free(w->passing);
     free(w->found);
 }

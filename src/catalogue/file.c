@@ -81,8 +81,13 @@ static const char *name_of(const char *path) {
 
 /* With a slash at its end, to be freed; NULL: no memory. */
 static char *folder_of(const char *path) {
-    size_t length = (size_t)(name_of(path) - path);
-    return length > 0 ? strndup(path, length) : strdup("./");
+    size_t length = (size_t)(name_of(path) - path), size = length + sizeof "./";
+    char *folder = malloc(size);
+    if (folder && length > 0)
+        snprintf(folder, size, "%.*s", (int)length, path);
+    else if (folder)
+        memcpy(folder, "./", sizeof "./");
+    return folder;
 }
 
 /* How a file that is not published yet is called; behind it stand the name it will have, the
@@ -91,21 +96,23 @@ static char *folder_of(const char *path) {
 
 minisim_status ms_file_create_beside(const char *path, int *descriptor, char **beside,
                                      minisim_error *error) {
-    enum { TRIES = 100 };
+    enum { TRIES = 100, NUMBERS = 40 };
     int folder = (int)(name_of(path) - path), fd = -1;
-    for (unsigned i = 0; fd < 0 && i < TRIES; i++) {
-        if (asprintf(beside, "%.*s" BESIDE "%s-%ld-%u", folder, path, path + folder, (long)getpid(),
-                     i) < 0)
-            return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    size_t size = strlen(path) + sizeof BESIDE + NUMBERS;
+    *beside = malloc(size);
+    if (!*beside)
+        return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    errno = EEXIST;
+    for (unsigned i = 0; fd < 0 && errno == EEXIST && i < TRIES; i++) {
+        snprintf(*beside, size, "%.*s" BESIDE "%s-%ld-%u", folder, path, path + folder,
+                 (long)getpid(), i);
         fd = open(*beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0)
-            break;
-        free(*beside);
-        if (errno != EEXIST)
-            break;
     }
-    if (fd < 0)
-        return refuse("created", error);
+    if (fd < 0) {
+        minisim_status failed = refuse("created", error);
+        free(*beside);
+        return failed;
+    }
     minisim_status status = lock(fd, error);
     *descriptor = fd;
     if (status) {

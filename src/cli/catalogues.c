@@ -34,26 +34,27 @@ bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
                                &error);
 }
 
-/* What is mapped, and what to say when it is gone. */
-static struct {
-    const char *begin;
+/* What is mapped, and what to say when it is gone: of the two catalogues that a verb compares. */
+static struct map {
+    const void *begin;
     size_t size, text_size;
     char *text;
-} mapped;
+} maps[2];
 
 static void on_bus_error(int number, siginfo_t *info, void *context) {
-    const char *at = info->si_addr;
+    uintptr_t at = (uintptr_t)info->si_addr;
     (void)context;
-    if (at >= mapped.begin && (size_t)(at - mapped.begin) < mapped.size) {
-        (void)!write(STDERR_FILENO, mapped.text, mapped.text_size);
-        _exit(MS_EXIT_WEIGHTS);
-    }
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        if (at - (uintptr_t)maps[i].begin < maps[i].size) {
+            (void)!write(STDERR_FILENO, maps[i].text, maps[i].text_size);
+            _exit(MS_EXIT_WEIGHTS);
+        }
     signal(number, SIG_DFL); /* it comes again at once */
 }
 
-static bool catch_bus_errors(const char *path) {
+static bool catch_bus_errors(const char *path, struct map *map) {
     struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
-    FILE *text = open_memstream(&mapped.text, &mapped.text_size);
+    FILE *text = open_memstream(&map->text, &map->text_size);
     if (!text)
         return false;
     fputs("minisim: ", text);
@@ -64,9 +65,9 @@ static bool catch_bus_errors(const char *path) {
 }
 
 void ms_map_catalogue(const char *path, struct ms_catalogue *catalogue) {
-    const void *begin;
-    if (catch_bus_errors(path) && ms_catalogue_map(catalogue, &begin, &mapped.size))
-        mapped.begin = begin;
+    struct map *map = &maps[maps[0].size > 0];
+    if (map->size == 0 && catch_bus_errors(path, map))
+        (void)ms_catalogue_map(catalogue, &map->begin, &map->size);
 }
 
 bool ms_fits_catalogue(const char *path, const struct ms_catalogue *catalogue,

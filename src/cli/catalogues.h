@@ -12,7 +12,7 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
 
 /* Maps it (ms_catalogue_map) if that can be. Where somebody cuts the file short from now on, this
- * is said, and the program ends. For one catalogue. */
+ * is said, and the program ends. For two catalogues, which stay open. */
 void ms_map_catalogue(const char *path, struct ms_catalogue *catalogue);
 
 /* Can this engine's embeddings be compared with the catalogue's? false: that was said and noted. */

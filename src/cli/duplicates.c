@@ -325,6 +325,15 @@ static bool find_groups(const struct duplicates *d, const struct ms_pass *pass,
     return status ? fail(d, status, &error) : good;
 }
 
+/* Each block of vectors meets all others: the more there are, the more often they are looked at. */
+static void map_catalogues(const struct duplicates *d, size_t count) {
+    enum { MANY = 8192 };
+    if (count >= MANY)
+        ms_map_catalogue(d->path, d->catalogue);
+    if (count >= MANY && d->against)
+        ms_map_catalogue(d->against_path, d->against);
+}
+
 /* Compares the records and shows what is found. */
 static void compare(struct duplicates *d, const struct ms_chosen *rows) {
     struct ms_pass pass = {.kernels = ms_kernels_choose(d->pictures.model.cpu),
@@ -340,6 +349,7 @@ static void compare(struct duplicates *d, const struct ms_chosen *rows) {
                                .limit_from = d->limit.from,
                                .linkage = d->against ? NULL : linkages[d->linkage],
                                .records = rows->count};
+    map_catalogues(d, rows->count);
     if (d->against && !ms_choose_all(d->against, &pass.others))
         ms_out_of_memory();
     else if (ms_open_report(&d->report, d->html_path, &d->pictures) && read_noted(d) &&
