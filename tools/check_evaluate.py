@@ -86,6 +86,11 @@ def check_pictures(tap, build, folder, paths):
     tap.check(abs(report["methods"][0]["recall"]["1"] - nearest) < 1e-12,
               "the nearest neighbour is that of minisim's embeddings", report)
 
+    run = evaluate(build, "--json", "--teacher", WEIGHTS, WEIGHTS, folder)
+    near = {m["name"]: m["cosine_to_teacher"] for m in json.loads(run.stdout)["methods"]}
+    tap.check(abs(near["minisim-default"] - 1) < 1e-6 and near["pHash"] is None
+              and 0 < near["untrained"] < 0.99, "the mean cosine to a teacher", run)
+
     run = evaluate(build, "--json", "--copies", WEIGHTS, folder)
     report = json.loads(run.stdout or "{}")
     unlike = [pairs[i, j] for i in range(9) for j in range(i) if classes[i] != classes[j]]
@@ -114,6 +119,7 @@ def check_errors(tap, build, folder, paths):
             ("no weights", ("nothing.msw", folder), 3, "nothing.msw: no such"),
             ("weights that are none", (__file__, folder), 3, "minisim: "),
             ("a file for the folder", (folder, WEIGHTS), 2, "FOLDER last"),
+            ("a teacher that is not measured", ("--teacher", "x.msw", WEIGHTS, folder), 2, "none of WEIGHTS"),
             ("one class", (WEIGHTS, os.path.dirname(paths[0])), 2, "two classes"),
             ("no program", ("--minisim", "no/minisim", WEIGHTS, folder), 4, "make builds it")):
         run = evaluate(build, *arguments)

@@ -55,7 +55,7 @@ def check_losses(tap):
 def check_learning(tap):
     """Ten steps on one batch."""
     torch.manual_seed(3)
-    options = train.argparse.Namespace(width=0.35, start=None)
+    options = train.argparse.Namespace(width=0.35, start=None, bf16=False)
     state = train.State(options, "cpu")
     state.student.train()
     pixels = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
@@ -64,6 +64,21 @@ def check_learning(tap):
     told = [sum(train.step(state, loss, pixels, targets, 2e-3).values()) for _ in range(10)]
     tap.check(told[-1] < 0.8 * told[0], "ten steps on one batch lower the loss", told)
     tap.check(state.samples == 80 and state.steps == 10, "samples and steps are counted")
+
+
+def check_counts(tap, place, folder):
+    """Of nine pictures."""
+    work = os.path.join(place, "few")
+    packed = step("pack", work, folder, "--side", "32", "--views-of", "pictures=0.5", "--hold-out", "none")
+    tap.check("packed 4 views of 4 pictures" in packed.stdout, "views of every second picture", packed)
+    stranger = step("pack", work + "er", folder, "--views-of", "nobody=1")
+    tap.check(stranger.returncode == 3 and "no FOLDER has this name" in stranger.stderr,
+              "views of a folder that is not there", stranger)
+    first = os.path.join(folder, "a_1.png")
+    os.link(next(os.path.join(where, names[0]) for where, _, names in os.walk(folder) if names), first)
+    packed = step("pack", work + "est", folder, "--side", "32", "--views", "1", "--hold-out", "a")
+    tap.check("packed 9 views" in packed.stdout, "a file of a class held out", packed)
+    os.unlink(first)
 
 
 def check_teacher(tap, build, work):
@@ -142,7 +157,8 @@ def main():
         tap.check(early.returncode == 3 and "no pictures are packed" in early.stderr,
                   "steps come in order", early)
         packed = step("pack", work, folder, "--side", "64", "--views", "3", "--hold-out", "tree")
-        tap.check("packed 6 pictures, 3 views each" in packed.stdout, "pictures are packed", packed)
+        tap.check("packed 18 views of 6 pictures" in packed.stdout, "pictures are packed", packed)
+        check_counts(tap, place, folder)
         subprocess.run([sys.executable, "-c", "import sys; from evaluation.rows import write_untrained; "
                         "write_untrained(sys.argv[1], 0.35, 32)", os.path.join(work, "untrained.msw")],
                        check=True, cwd=os.path.join(STEPS, ".."))

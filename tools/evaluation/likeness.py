@@ -35,3 +35,10 @@ def measure(rows, classes):
             found[rank].extend(like[:, :rank].any(1))
     return {"mean_average_precision": float(np.mean(precisions)),
             "recall": {rank: float(np.mean(found[rank])) for rank in RANKS}}
+
+
+def mean_cosine(rows, teacher):
+    """How near rows [N, values] are to the teacher's of the same pictures; None where values are other ones."""
+    if rows.shape != teacher.shape:
+        return None
+    return float((unit(rows) * unit(teacher)).sum(1).mean())

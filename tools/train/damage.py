@@ -37,7 +37,7 @@ def _jpeg(random, picture):
 
 
 # In this order, each with its chance.
-CHANGES = ((ImageOps.mirror, 0.5), (_colours, 0.5), (_grey, 0.07), (_blur, 0.1), (_border, 0.12),
+CHANGES = ((ImageOps.mirror, 0.5), (_colours, 0.5), (_grey, 0.12), (_blur, 0.1), (_border, 0.2),
            (_jpeg, 0.25))
 
 

@@ -24,6 +24,7 @@ def parse_options():
     add("--input-size", type=int, default=128, help="the side that was trained last (128)")
     add("--held-out", metavar="FOLDER", help="folders, one a class, that training never saw")
     add("--unrelated", metavar="FOLDER", help="the same, for the distances of unrelated pictures")
+    add("--fact", action="append", default=[], metavar="KEY=VALUE", help="to say more; any number of times")
     add("--minisim", metavar="PROGRAM", default=work.MINISIM)
     return parser.parse_args()
 
@@ -37,11 +38,13 @@ def tool(name, *options):
 
 
 def recipe(place, state):
-    views, teacher = place.note("views"), place.note("teacher")
+    views, teacher, train = (place.note(name) for name in ("views", "teacher", "train"))
     return {"licence": "MIT", "date": datetime.date.today().isoformat(),
-            "trained": f"distilled from {teacher['name']}, {state['samples']:,} samples (tools/train)",
-            "data": f"{views['views']} views each of {views['pictures']:,} pictures: "
-                    + ", ".join(views["folders"])
+            "trained": f"distilled from {teacher['name']}, {state['samples']:,} samples "
+                       f"(tools/train, plan {train['plan']})"
+                       + (f", begun with {train['start']}" if train["start"] else ""),
+            "data": f"{views['views']:,} views of {views['pictures']:,} pictures: "
+                    + ", ".join(f"{name} ({count:g} each)" for name, count in views["folders"].items())
                     + (f"; held out: {', '.join(views['held_out'])}" if views["held_out"] else "")}
 
 
@@ -72,7 +75,7 @@ def main():
                     "--type", "f16", "--input-size", str(options.input_size), "--geometry", "squash",
                     "--mean", ".5,.5,.5", "--std", ".5,.5,.5",
                     *(word for key, value in facts.items() for word in ("--fact", f"{key}={value}")))
-    facts = recipe(place, state)
+    facts = {**recipe(place, state), **dict(fact.split("=", 1) for fact in options.fact)}
     told = export(facts)
     if found := quality(options):
         told = export({**facts, **found})

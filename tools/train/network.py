@@ -1,14 +1,37 @@
 """The student: MobileNetV2 without its classifier, in torchvision's names. Blocks and widths are sample_network's."""
 
+import torch
 from torch import nn
 
 from sample_network import STAGES, rounded
 
 
+class Clamp(torch.autograd.Function):
+    """0 to 6. Torch's own ReLU6 has no way back in bfloat16 on a CPU (torch 1.13)."""
+
+    @staticmethod
+    def forward(context, x):
+        context.mark_dirty(x)
+        x.clamp_(0, 6)
+        context.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(context, slope):
+        (y,) = context.saved_tensors
+        below = torch.ops.aten.threshold_backward
+        return below(below(slope, y, 0), 6 - y, 0)
+
+
+class ReLU6(nn.Module):
+    def forward(self, x):
+        return Clamp.apply(x)
+
+
 def convolution(inputs, outputs, kernel=1, stride=1, groups=1):
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True))
+        nn.BatchNorm2d(outputs), ReLU6())
 
 
 class Block(nn.Module):
@@ -43,4 +66,4 @@ class Student(nn.Module):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out")
 
     def forward(self, x):
-        return self.features(x).mean((2, 3))
+        return self.features(x).float().mean((2, 3))

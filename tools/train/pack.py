@@ -6,6 +6,7 @@ minisim does it, and appended to one file. What is no picture is counted.
 """
 
 import argparse
+import math
 import multiprocessing
 import os
 import sys
@@ -27,17 +28,37 @@ def parse_options():
     add("work", metavar="WORK", help="the folder that the run lives in")
     add("folders", metavar="FOLDER", nargs="+")
     add("--side", type=int, default=128, help="of the squares (128)")
-    add("--views", type=int, default=8, help="of each picture (8)")
+    add("--views", type=float, default=8, help="of each picture (8); 0.25: one of each fourth")
+    add("--views-of", action="append", default=[], type=count_of, metavar="NAME=VIEWS",
+        help="as --views, for a FOLDER of this name")
     add("--hold-out", action="append", default=[], metavar="NAME",
-        help="leave out folders of this name: classes to judge by")
+        help="leave out folders of this name, and files named NAME_*: classes to judge by")
     return parser.parse_args()
 
 
-def pictures(folders, held_out):
-    for folder in folders:
-        for place, inner, names in os.walk(folder):
-            inner[:] = sorted(name for name in inner if name not in held_out)
-            yield from (os.path.join(place, name) for name in sorted(names))
+def count_of(text):
+    name, _, count = text.rpartition("=")
+    return name, float(count)
+
+
+def base(folder):
+    return os.path.basename(os.path.normpath(folder))
+
+
+def pictures(folder, held_out):
+    for place, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if name not in held_out)
+        yield from (os.path.join(place, name) for name in sorted(names)
+                    if not any(name.startswith(held + "_") for held in held_out))
+
+
+def jobs_of(options, counts):
+    """(path, side, how many views) of each picture that gets one."""
+    for folder in options.folders:
+        views = counts.get(base(folder), options.views)
+        for i, path in enumerate(pictures(folder, options.hold_out)):
+            if count := math.floor((i + 1) * views) - math.floor(i * views):
+                yield path, options.side, count
 
 
 def crop(random, wide, high):
@@ -68,22 +89,25 @@ def main():
     if place.note("views"):
         print(f"{options.work}: pictures are packed there already")
         return 0
-    if not 32 <= options.side <= 512 or options.views < 1:
-        raise work.Refusal("--side takes 32 to 512, --views 1 or more")
-    jobs = ((path, options.side, options.views)
-            for path in pictures(options.folders, options.hold_out))
-    packed = other = 0
+    counts = dict(options.views_of)
+    if not 32 <= options.side <= 512 or not all(0 < n < 1e3 for n in (options.views, *counts.values())):
+        raise work.Refusal("--side takes 32 to 512, --views and --views-of more than 0")
+    if strangers := counts.keys() - {base(folder) for folder in options.folders}:
+        raise work.Refusal(f"--views-of {min(strangers)}: no FOLDER has this name")
+    packed = other = written = 0
     with open(place.path("views.u8"), "wb") as file, multiprocessing.Pool() as pool:
-        for views in pool.imap(views_of, jobs, 16):
+        for views in pool.imap(views_of, jobs_of(options, counts), 16):
             packed, other = packed + (views is not None), other + (views is None)
-            file.write(views or b"")
+            written += file.write(views or b"")
     if not packed:
         raise work.Refusal(f"no picture in {', '.join(options.folders)}")
+    total = written // (3 * options.side**2)
     place.set_note("views", {
-        "side": options.side, "views": options.views, "pictures": packed,
-        "folders": [os.path.basename(os.path.normpath(folder)) for folder in options.folders],
+        "side": options.side, "views": total, "pictures": packed,
+        "folders": {base(folder): counts.get(base(folder), options.views)
+                    for folder in options.folders},
         "held_out": options.hold_out})
-    print(f"packed {packed:,} pictures, {options.views} views each; {other:,} files are no pictures")
+    print(f"packed {total:,} views of {packed:,} pictures; {other:,} files are no pictures")
     return 0
 
 

@@ -3,6 +3,7 @@
     views.u8         [views, side, side, 3] bytes; views.json says the side and what they are of
     teacher.f16      [views, 1280] little-endian; teacher.json says whose; classifier.npz is the teacher's
     checkpoint.pt    the student, its average, the optimizer; log.txt tells how it went
+    train.json       the plan and what the student began with
     student.pth      the averaged student as export.py found it, in torchvision's names
 
 A .json file is written when its step is complete, teacher.json when it begins.
