@@ -430,7 +430,7 @@ interrupted_matrix() {
         status=0
         wait $job || status=$?
         [ $status = 130 ]
-        [ $(($(date +%s) - start)) -le 2 ]
+        [ $(($(date +%s) - start)) -le 5 ]
     done
 }
 

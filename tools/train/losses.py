@@ -3,6 +3,10 @@
 import torch
 from torch.nn import functional
 
+# What the student cannot tell of a picture it shall not make up: an embedding nearer to the mean is nearer to the
+# teacher's by cosine, where classes are new. With all of the distance, students went astray by a third of it.
+SHARE = 0.7
+
 
 class Loss:
     """Takes embeddings of student and teacher, [N, values] each. `mean` [values] is the teacher's, over
@@ -14,6 +18,7 @@ class Loss:
     def __call__(self, student, teacher):
         """The parts by name, weighted; their sum is what training lowers."""
         near = functional.cosine_similarity
+        teacher = self.mean + SHARE * (teacher - self.mean)
         parts = {
             "cosine": 2 * (1 - near(student, teacher)).mean(),
             "centred": 2 * (1 - near(student - self.mean, teacher - self.mean)).mean(),
