@@ -194,7 +194,7 @@ def drawing(rnd):
 
 def enough(originals, copied, folder):
     """The distance up to which 99 % of copies are found."""
-    distances = np.diag(between(embed(originals, folder), embed(copied, folder)))
+    distances = np.diag(DISTANCES["cosine"](embed(originals, folder), embed(copied, folder)))
     return f"{np.quantile(distances, 0.99):.3g}"
 
 
