@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Bit i: statuses[i] was noted. Where several were, the first counts. */
@@ -20,17 +21,26 @@ static const int statuses[] = {MS_EXIT_INTERRUPTED, MS_EXIT_USAGE,     MS_EXIT_S
 enum { STATUS_COUNT = sizeof statuses / sizeof *statuses };
 static bool noted[STATUS_COUNT];
 
-static atomic_int interrupt_came;
+static atomic_long interrupt_came; /* when, in seconds from 1 on; 0: none did */
 static bool pipe_signal_caught, pipe_closed, output_failed;
 
+/* The second one ends the program at once, unless it is the first one told twice: timeout(1)
+ * signals both its child and its group. */
 static void on_interrupt(int number) {
-    (void)number;
-    atomic_store(&interrupt_came, 1);
+    enum { TOLD_TWICE_SECONDS = 1 };
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long first = 0, second = (long)now.tv_sec + 1;
+    if (!atomic_compare_exchange_strong(&interrupt_came, &first, second) &&
+        second - first > TOLD_TWICE_SECONDS) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
 }
 
 /* Leaves alone what the caller chose to ignore (nohup, a shell's background). */
 static bool catch_signal(int number, void (*handler)(int)) {
-    struct sigaction old, new = {.sa_handler = handler, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction old, new = {.sa_handler = handler, .sa_flags = SA_RESTART};
     if (sigaction(number, NULL, &old) != 0 || old.sa_handler == SIG_IGN)
         return false;
     sigemptyset(&new.sa_mask);
