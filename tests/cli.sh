@@ -431,7 +431,7 @@ interrupted_matrix() {
         status=0
         wait $job || status=$?
         [ $status = 130 ]
-        [ $(($(date +%s) - start)) -le 5 ]
+        [ $(($(date +%s) - start)) -le 2 ]
     done
 }
 

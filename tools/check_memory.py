@@ -18,7 +18,7 @@ import tempfile
 import zlib
 
 from PIL import Image
-from tap import Tap
+from tap import Tap, peak_memory
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "fuzz"))
 from make_corpus import bmp, chunk, png  # noqa: E402
@@ -30,12 +30,9 @@ REFUSED = re.compile(r"takes (\d+) bytes of memory, more than the limit of 16777
 
 
 def measure(build, paths, stdin=None):
-    """(exit status, peak in KiB, seconds, what was said)."""
-    run = subprocess.run([f"{build}/peak_memory", f"{build}/minisim", "embed", "-q", "--threads", "1",
-                          "--max-memory", "16M", "-o", "/dev/null", *paths],
-                         capture_output=True, stdin=stdin, check=True)
-    status, peak, seconds = run.stdout.split()[-3:]
-    return int(status), int(peak), float(seconds), run.stderr.decode(errors="replace").strip()
+    """What peak_memory tells of embed."""
+    return peak_memory(build, "embed", "-q", "--threads", "1", "--max-memory", "16M", "-o", "/dev/null", *paths,
+                       stdin=stdin)
 
 
 # ---- pictures of one colour, of any size --------------------------------------------------------------

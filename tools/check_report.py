@@ -19,7 +19,7 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-from tap import Tap
+from tap import Tap, peak_memory
 
 VOID = {"meta", "img", "wbr"}
 KNOWN = VOID | set("html head title style body header main section footer h1 h2 p ul li figure figcaption strong "
@@ -205,16 +205,14 @@ def check_memory(tap, build, folder):
     """100 thumbnails that no JPEG makes small: 4 MB of them."""
     noise = np.random.default_rng(9).integers(0, 256, (224, 224, 3), np.uint8)
     Image.fromarray(noise).save(f"{folder}/noise.png")
-    words = [f"{build}/peak_memory", f"{build}/minisim", "compare", "--threads", "1"]
     peaks = {}
     for page in ("", f"{folder}/many.html"):
         for count in (2, 100):
-            done = subprocess.run([*words, *([f"{folder}/noise.png"] * count), *(["--html", page] if page else [])],
-                                  capture_output=True, text=True, check=True)
-            status, peaks[bool(page), count], _ = done.stdout.splitlines()[-1].split()
-            if status != "0":
-                raise ValueError(done.stderr)
-    more = [int(peaks[page, 100]) - int(peaks[page, 2]) for page in (False, True)]
+            status, peaks[bool(page), count], _, said = peak_memory(
+                build, "compare", "--threads", "1", *([f"{folder}/noise.png"] * count), *(["--html", page] if page else []))
+            if status:
+                raise ValueError(said)
+    more = [peaks[page, 100] - peaks[page, 2] for page in (False, True)]
     size = os.path.getsize(page) / 1024
     print(f"# 98 thumbnails more: {more[1] - more[0]} KiB more than without a page; a page of {size:.0f} KiB")
     tap.check(size > 3000 and more[1] - more[0] < 1024, "memory does not grow with the page", (peaks, size))

@@ -29,6 +29,7 @@ STEPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train")
 sys.path.insert(0, STEPS)
 
 import losses
+import msw
 import network
 import train
 
@@ -146,6 +147,24 @@ def check_export(tap, build, work, folder):
     tap.check(worst < 0.02, "the exported student computes the same", worst)
 
 
+def check_blend(tap, work):
+    """Values between the average and those of another student."""
+    start, output = os.path.join(work, "start.pth"), os.path.join(work, "blended.msw")
+    other = network.Student(0.35).state_dict()
+    torch.save(other, start)
+    run = step("export", work, "-o", output, "--blend", f"{start}=0.25")
+    average = torch.load(os.path.join(work, "checkpoint.pt"), weights_only=True)["average"]
+    student = torch.load(os.path.join(work, "student.pth"), weights_only=True)
+    good = all(torch.allclose(student[name].double(), 0.75 * average[name].double() + 0.25 * other[name].double(), 1e-5, 1e-6)
+               for name in student if student[name].is_floating_point())
+    tap.check(run.returncode == 0 and good, "a quarter of another student's values", run)
+    told = msw.read(output).facts["trained"]
+    tap.check("0.25 of start.pth blended in" in told, "and the facts say so", told)
+    torch.save(network.Student(0.5).state_dict(), start)
+    run = step("export", work, "-o", output, "--blend", f"{start}=0.25")
+    tap.check(run.returncode == 3 and "no student of this width" in run.stderr, "another width is not blended in", run)
+
+
 def main():
     tap, build = Tap(), os.path.abspath(sys.argv[1])
     check_losses(tap)
@@ -166,6 +185,7 @@ def main():
         check_teacher(tap, build, work)
         check_resuming(tap, work)
         check_export(tap, build, work, folder)
+        check_blend(tap, work)
     tap.finish()
 
 

@@ -4,15 +4,15 @@
     measure_export.py BUILD FOLDER RECORDS [FORMAT...]
 
 Makes FOLDER/RECORDS.msc, unless it is there: made vectors of 1280 values as embeddings are, in i8. Exports it to
-each format, one after another, beside it, and deletes what was written: 14 GB of a million, at most. Prints a table.
+each format, one after another, beside it, and deletes what was written: 8 GB of a million, at most. Prints a table.
 """
 import os
-import subprocess
+import shutil
 import sys
 import time
 
-import numpy as np
-from exported import pictures_like
+from exported import Program, pictures_like
+from tap import peak_memory
 
 FORMATS = "npy", "fvecs", "faiss", "csv", "pgvector", "milvus", "pinecone", "vertex", "qdrant"
 DIMENSION, AT_ONCE = 1280, 20000
@@ -20,38 +20,28 @@ DIMENSION, AT_ONCE = 1280, 20000
 
 def make(build, folder, records):
     """In parts, each of other vectors; the last becomes the catalogue."""
-    growing = os.path.join(folder, "growing.msc")
-    rows, names = os.path.join(folder, "rows.npy"), os.path.join(folder, "names")
+    run = Program(build, folder)
     for first in range(0, records, AT_ONCE):
-        count = min(AT_ONCE, records - first)
-        np.save(rows, pictures_like(count, DIMENSION, first))
-        with open(names, "w", encoding="ascii") as file:
-            file.writelines(f"/data/pictures/{i // 1000:04}/{i:07}.jpg\n" for i in range(first, first + count))
-        subprocess.run([f"{build}/minisim", "import", growing, rows, "--ids", names, "--type", "i8"], check=True,
-                       stdout=subprocess.DEVNULL)
-    os.remove(rows)
-    os.remove(names)
-    os.rename(growing, os.path.join(folder, f"{records}.msc"))
-
-
-def size_of(path):
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(entry.stat().st_size for entry in os.scandir(path))
+        numbers = range(first, min(first + AT_ONCE, records))
+        run.catalogue("growing.msc", pictures_like(len(numbers), DIMENSION, first),
+                      [b"/data/pictures/%04d/%07d.jpg" % (i // 1000, i) for i in numbers], "--type", "i8")
+    os.remove(run / "given.npy")
+    os.remove(run / "given.ids")
+    os.rename(run / "growing.msc", run / f"{records}.msc")
 
 
 def measure(build, folder, records, form):
-    output = os.path.join(folder, "exported")
-    command = [f"{build}/minisim", "export", f"{folder}/{records}.msc", "--to", form, "-o", output, "--ids-out",
-               f"{output}.txt", *(["--normalize"] if form == "faiss" else [])]
+    place = os.path.join(folder, "exported")
+    os.mkdir(place)
     started = time.monotonic()
-    done = subprocess.run([f"{build}/peak_memory", *command], check=True, capture_output=True, text=True)
+    status, memory, processor, said = peak_memory(
+        build, "export", f"{folder}/{records}.msc", "--to", form, "-o", f"{place}/rows", "--ids-out", "/dev/null", *(["--normalize"] if form == "faiss" else []))
     took = time.monotonic() - started
-    status, memory, processor = done.stdout.split()[-3:]
-    if status != "0":
-        sys.exit(f"{form}: {done.stderr}")
-    print(f"| {form} | {took:.0f} | {float(processor):.0f} | {int(memory) / 1024:.1f} | {size_of(output) / 1e9:.2f} |", flush=True)
-    subprocess.run(["rm", "-r", output, f"{output}.txt"], check=True)
+    if status:
+        sys.exit(f"{form}: {said}")
+    size = sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(place) for name in names)
+    print(f"| {form} | {took:.0f} | {processor:.0f} | {memory / 1024:.1f} | {size / 1e9:.2f} |", flush=True)
+    shutil.rmtree(place)
 
 
 def main():

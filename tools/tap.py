@@ -1,6 +1,7 @@
 """What the checks share: TAP output, and where the reference data is."""
 
 import os
+import subprocess
 import sys
 
 SHARED = os.environ.get("MINISIM_SHARED")
@@ -23,6 +24,13 @@ class Tap:
     def finish(self):
         print(f"1..{self.number}" if self.number else "1..0 # SKIP")
         sys.exit(self.failed > 0)
+
+
+def peak_memory(build, *words, **more):
+    """Runs the program of a build folder: (exit status, peak in KiB, seconds of the processor, what was said)."""
+    run = subprocess.run([f"{build}/peak_memory", f"{build}/minisim", *words], capture_output=True, check=True, **more)
+    status, peak, seconds = run.stdout.split()[-3:]
+    return int(status), int(peak), float(seconds), run.stderr.decode(errors="replace").strip()
 
 
 def left_out(what):

@@ -21,7 +21,7 @@ static const int statuses[] = {MS_EXIT_INTERRUPTED, MS_EXIT_USAGE,     MS_EXIT_S
 enum { STATUS_COUNT = sizeof statuses / sizeof *statuses };
 static bool noted[STATUS_COUNT];
 
-static atomic_long interrupt_came; /* when, in seconds from 1 on; 0: none did */
+static atomic_long interrupted_at; /* the clock's second, from 1 on; 0: never */
 static bool pipe_signal_caught, pipe_closed, output_failed;
 
 /* The second one ends the program at once, unless it is the first one told twice: timeout(1)
@@ -31,7 +31,7 @@ static void on_interrupt(int number) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     long first = 0, second = (long)now.tv_sec + 1;
-    if (!atomic_compare_exchange_strong(&interrupt_came, &first, second) &&
+    if (!atomic_compare_exchange_strong(&interrupted_at, &first, second) &&
         second - first > TOLD_TWICE_SECONDS) {
         signal(number, SIG_DFL);
         raise(number);
@@ -108,7 +108,7 @@ void ms_output_failed(const char *name, int error) {
 }
 
 bool ms_interrupted(void) {
-    return atomic_load(&interrupt_came) != 0;
+    return atomic_load(&interrupted_at) != 0;
 }
 
 long ms_read_patiently(int descriptor, void *bytes, unsigned long size) {

@@ -45,6 +45,9 @@ def student(options, state):
         return state["average"]
     path, share = options.blend
     other = torch.load(path, "cpu", weights_only=True)
+    if {name: value.shape for name, value in other.items()} != {
+            name: value.shape for name, value in state["average"].items()}:
+        raise work.Refusal(f"--blend {path}: is no student of this width")
     return {name: value.lerp(other[name], share) if value.is_floating_point() else value
             for name, value in state["average"].items()}
 

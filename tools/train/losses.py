@@ -3,8 +3,8 @@
 import torch
 from torch.nn import functional
 
-# What the student cannot tell of a picture it shall not make up: an embedding nearer to the mean is nearer to the
-# teacher's by cosine, where classes are new. With all of the distance, students went astray by a third of it.
+# How far from the mean the student is asked to go, of the teacher's way. A student as far from it as its teacher makes
+# up what it cannot tell of new classes: such embeddings came nearer to the teacher's, by cosine, when drawn back so far.
 SHARE = 0.7
 
 
