@@ -1,8 +1,8 @@
 /*
- * search_tool CATALOGUE VECTORS.npy: for each line "METRIC QUERIES THREADS" of standard input the
- * seconds that a search for the ten nearest of the first so many rows takes, and nothing else: for
- * tools/check_search.py, which lets another engine take turns with it. METRIC is minisim_metric's
- * number.
+ * search_tool CATALOGUE VECTORS.npy read|map: for each line "METRIC QUERIES THREADS" of standard
+ * input the seconds that a search for the ten nearest of the first so many rows takes, and nothing
+ * else: for tools/check_search.py, which lets another engine take turns with it. METRIC is
+ * minisim_metric's number. `map` has the catalogue in memory from its first search on.
  */
 #include "base/npy.h"
 #include "catalogue/search.h"
@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { MOST = 1024, NEAREST = 10 };
@@ -40,8 +41,11 @@ int main(int argc, char **argv) {
     minisim_error error;
     int metric;
     size_t threads, count;
-    if (argc != 3 || ms_catalogue_open(argv[1], &c, &error) ||
-        ms_read_npy(argv[2], &vectors, &error) || !take_queries(c, &vectors, &queries))
+    const void *begin;
+    size_t size;
+    if (argc != 4 || ms_catalogue_open(argv[1], &c, &error) ||
+        ms_read_npy(argv[2], &vectors, &error) || !take_queries(c, &vectors, &queries) ||
+        (strcmp(argv[3], "map") == 0 && !ms_catalogue_map(c, &begin, &size)))
         return 1;
     while (scanf("%d %zu %zu", &metric, &count, &threads) == 3 && count <= vectors.rows) {
         queries.count = count;

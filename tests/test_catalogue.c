@@ -745,7 +745,7 @@ static void distances(void **state) {
         }
         float *room = malloc(ms_distance_room(&rows, &rows) * sizeof *room + 1);
         for (size_t m = 0; m < 3; m++) {
-            ms_stored_distances(kernels, metrics[m], &rows, &rows, NULL, room, found);
+            ms_stored_distances(kernels, metrics[m], &rows, &rows, NULL, room, found, NULL);
             for (size_t i = 0; i < ROWS * ROWS; i++) {
                 size_t q = i / ROWS, r = i % ROWS;
                 if (minisim_distance(metrics[m], vectors[q], vectors[r], DIMENSION, &wanted))
@@ -1189,7 +1189,7 @@ static bool use(const char *file) {
         float *space = malloc(ms_distance_room(&rows, &rows) * sizeof *space + 1);
         if (space)
             ms_stored_distances(ms_kernels_choose(NULL), MINISIM_COSINE, &rows, &rows, NULL, space,
-                                found);
+                                found, NULL);
         free(space);
     }
     if (room)

@@ -84,7 +84,8 @@ static size_t look_through(const struct ms_stored *query, minisim_metric metric,
         minisim_hit hit = {.id = id};
         make_vector(id, vector);
         assert_true(ms_stored_put(&ms_kernels_reference, &row, 0, vector));
-        ms_stored_distances(&ms_kernels_reference, metric, query, &row, NULL, room, &hit.distance);
+        ms_stored_distances(&ms_kernels_reference, metric, query, &row, NULL, room, &hit.distance,
+                            NULL);
         bool near = metric == MINISIM_DOT ? hit.distance >= limit : hit.distance <= limit;
         if (is_removed(id) || !near || isinf(hit.distance))
             continue;

@@ -64,7 +64,7 @@ static double check_bound(enum ms_vector_type type, size_t n, float spread) {
     assert_true(sketches && room && distances);
     assert_true(ms_sketcher_open(&sketcher, kernels, &rows));
     ms_sketch(&sketcher, &rows, sketches);
-    ms_stored_distances(kernels, MINISIM_COSINE, &rows, &rows, NULL, room, distances);
+    ms_stored_distances(kernels, MINISIM_COSINE, &rows, &rows, NULL, room, distances, NULL);
     for (size_t i = 0; i < ROWS * ROWS; i++) {
         size_t a = i / ROWS, b = i % ROWS;
         double most = product(sketches + a * MS_SKETCH, sketches + b * MS_SKETCH);

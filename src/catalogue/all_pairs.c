@@ -36,6 +36,7 @@ struct worker {
     float *room;
     double *distances; /* [a.rows.count][b.rows.count] */
     double *limits;    /* [a.rows.count]; NULL: all distances are wanted */
+    size_t *near;      /* [a.rows.count] */
     float *panels;     /* b's sketches, as `pointwise` takes weights */
     uint32_t *passing; /* pairs that sketches leave, i * b.rows.count + k; room for a row more */
     size_t passing_count;
@@ -158,9 +159,9 @@ static minisim_status take_all(struct run *run, struct worker *w, minisim_error 
     size_t rows = w->a.rows.count, others = w->b.rows.count;
     minisim_status status = MINISIM_OK;
     ms_stored_distances(pass->kernels, pass->metric, &w->a.rows, &w->b.rows, w->limits, w->room,
-                        w->distances);
+                        w->distances, w->near);
     for (size_t i = 0; !status && i < rows; i++)
-        for (size_t k = first_of(run, w, i); !status && k < others; k++)
+        for (size_t k = first_of(run, w, i); w->near[i] > 0 && !status && k < others; k++)
             status = take(run, w, i, k, w->distances[i * others + k], error);
     return status;
 }
@@ -228,7 +229,7 @@ static minisim_status take_sifted(struct run *run, struct worker *w, minisim_err
         struct ms_stored a = one_of(&w->a.rows, i), b = one_of(&w->b.rows, k);
         float sum;
         double distance;
-        ms_stored_distances(pass->kernels, pass->metric, &a, &b, NULL, &sum, &distance);
+        ms_stored_distances(pass->kernels, pass->metric, &a, &b, NULL, &sum, &distance, NULL);
         status = take(run, w, i, k, distance, error);
     }
     return status;
@@ -374,9 +375,10 @@ static bool open_worker(const struct run *run, struct worker *w) {
         return false;
     w->room = malloc((ms_distance_room(&w->a.room, &w->b.room) + 1) * sizeof *w->room);
     w->distances = malloc(run->each * run->each * sizeof *w->distances);
+    w->near = malloc(run->each * sizeof *w->near);
     w->panels = malloc(BLOCK_MOST * MS_SKETCH * sizeof *w->panels);
     w->passing = malloc((passing_most(run) + run->each + 1) * sizeof *w->passing);
-    return w->room && w->distances && w->panels && w->passing &&
+    return w->room && w->distances && w->near && w->panels && w->passing &&
            (!run->wants_pairs || set_limits(run, w));
 }
 
@@ -386,6 +388,7 @@ static void close_worker(struct worker *w) {
     free(w->room);
     free(w->distances);
     free(w->limits);
+    free(w->near);
     free(w->panels);
     free(w->passing);
     free(w->found);

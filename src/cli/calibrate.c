@@ -214,7 +214,7 @@ static minisim_status measure(const struct calibrate *c, struct bench *bench, do
     double value = INFINITY;
     if (ms_stored_put(c->kernels, &bench->made, 0, bench->embedding))
         ms_stored_distances(c->kernels, metric, &bench->made, &bench->kept, NULL, bench->sums,
-                            &value);
+                            &value, NULL);
     *distance = metric == MINISIM_DOT ? -value : value;
     return isfinite(value) ? MINISIM_OK
                            : ms_fail(error, MINISIM_NO_DISTANCE, "it has no %s distance to a copy",

@@ -205,7 +205,7 @@ static minisim_status measure_members(const struct ms_pass *pass, struct gauge *
         if (status)
             break;
         ms_stored_distances(pass->kernels, pass->metric, &gauge->first, &gauge->other, NULL,
-                            gauge->room, &value);
+                            gauge->room, &value, NULL);
         members[i].distance = in_range(dot ? -value : value);
     }
     if (!status)

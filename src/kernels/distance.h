@@ -7,13 +7,13 @@
  *     load(p), load_f16(p)   p need not be aligned; every f16 is an f32 exactly
  *     zero(), add(a, b), sub(a, b)
  *     madd(a, b, c)          a * b + c, rounded once
- *     total(a)               the lanes of a, added as s[i] += s[i + lanes/2], and so on
+ *     totals(a, n, to)       to[k] = the lanes of a[k], added as s[i] += s[i + lanes/2], and so on
  *     keep(a)                a, in a register: gcc would rather load it again for each use, and
  *                            loads are scarcer than registers
  */
-#include "kernels/pairs.h"
+enum { step = 16, vecs = step / lanes };
 
-enum { parts = 16, vecs = parts / lanes };
+#include "kernels/pairs.h"
 
 INLINE size_t size_of(const bool half) {
     return half ? sizeof(uint16_t) : sizeof(float);
@@ -59,14 +59,19 @@ INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_
         UNROLL
     for (size_t v = 0; v < vecs; v++)
         sum[q][r][v] = zero();
-    while (n > 0) { /* once, and once more for what does not fill 16 */
+    const uint8_t *ahead = tile->ahead;
+    const size_t ahead_step = tile->ahead_step;
+    while (n > 0) { /* once, and once more for what does not fill a step */
         size_t i = 0, size = size_of(half);
-        for (; i + parts <= n; i += parts)
+        for (; i + step <= n; i += step, ahead += ahead_step) {
+            fetch(ahead);
             add_elements(sum, tile, i, queries, rows, squares, half);
+        }
         if (i < n)
             tile = fill_up(&ends, tile, i * size, (n - i) * size, size, queries, rows);
-        n = i < n ? parts : 0;
+        n = i < n ? step : 0;
     }
+    vec pair[tile_queries_max * tile_rows_max];
     UNROLL
     for (size_t q = 0; q < queries; q++)
         UNROLL
@@ -76,8 +81,9 @@ INLINE void add_tile(const struct tile *tile, size_t n, float *sums, const size_
             UNROLL
         for (size_t v = 0; v < half_way; v++)
             sum[q][r][v] = add(sum[q][r][v], sum[q][r][v + half_way]);
-        sums[q * rows + r] = total(sum[q][r][0]);
+        pair[q * rows + r] = sum[q][r][0];
     }
+    totals(pair, queries * rows, sums);
 }
 
 /* The sums of all pairs: NAME of one kind and type, in tiles of both shapes. */

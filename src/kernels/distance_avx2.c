@@ -1,7 +1,7 @@
 /*
  * Distances for AVX2 and FMA. Sixteen registers: 3 x 2 pairs of two vectors each are twelve sums,
  * which cover two multipliers with a latency of four or five; two rows and a query make fifteen.
- * Sixteen elements take ten loads for twelve multiply-adds, so two loads a cycle keep both
+ * Sixteen elements take ten loads and a fetch for twelve multiply-adds, so two a cycle keep both
  * multipliers busy. One query by six rows are twelve sums, too, with fourteen loads: good enough
  * for rows that come from memory.
  */
@@ -38,6 +38,10 @@ static inline float total(vec a) {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+static inline void totals(const vec *a, size_t n, float *to) {
+    for (size_t k = 0; k < n; k++)
+        to[k] = total(a[k]);
 }
 #include "kernels/distance.h"
 

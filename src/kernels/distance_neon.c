@@ -37,6 +37,10 @@ static inline float total(vec a) {
     float32x2_t two = vadd_f32(vget_low_f32(a), vget_high_f32(a));
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
+static inline void totals(const vec *a, size_t n, float *to) {
+    for (size_t k = 0; k < n; k++)
+        to[k] = total(a[k]);
+}
 #include "kernels/distance.h"
 
 MS_PAIRS(neon)

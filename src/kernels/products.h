@@ -24,9 +24,12 @@ INLINE void add_tile(const struct tile *tile, size_t n, int32_t *to, const size_
         UNROLL
     for (size_t r = 0; r < rows; r++)
         sum[q][r] = zero();
+    const uint8_t *ahead = tile->ahead;
+    const size_t ahead_step = tile->ahead_step;
     while (n > 0) { /* once, and once more for what does not fill a step */
         size_t i = 0;
-        for (; i + step <= n; i += step) {
+        for (; i + step <= n; i += step, ahead += ahead_step) {
+            fetch(ahead);
             vec row[tile_rows_max];
             UNROLL
             for (size_t r = 0; r < rows; r++)

@@ -300,33 +300,56 @@ static struct query_guess guess_query(minisim_metric metric, const struct ms_sto
                                 square - own + (square + own) * SLACK};
 }
 
+static double sum_at(enum ms_vector_type type, const void *sums, size_t at) {
+    return type == MS_I8 ? (double)((const int32_t *)sums)[at] : (double)((const float *)sums)[at];
+}
+
+/* Which of the `count` rows whose sums begin at `at` the guess keeps; there is no branch for each,
+ * so that it costs little beside the products. */
+static size_t keep_near(const struct row_guess *row, struct query_guess query,
+                        enum ms_vector_type type, const void *sums, size_t at, size_t count,
+                        uint8_t kept[ROWS_AT_ONCE]) {
+    size_t near = 0;
+    for (size_t r = 0; r < count; r++) {
+        double sum = sum_at(type, sums, at + r);
+        kept[near] = (uint8_t)r;
+        near += !(row->minus[r] - sum * row->times[r] * query.times > query.most);
+    }
+    return near;
+}
+
 /* From all sums to the distances of rows `first`, ... */
 static void finish_rows(minisim_metric metric, const struct ms_stored *queries,
                         const struct ms_stored *rows, size_t first, const double *limits,
-                        const void *sums, double *distances) {
+                        const void *sums, double *distances, size_t *near) {
     size_t left = rows->count - first, count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
     double none = metric == MINISIM_DOT ? -INFINITY : INFINITY;
-    struct row_guess row;
-    guess_rows(metric, rows, first, count, &row);
+    struct row_guess guess;
+    guess_rows(metric, rows, first, count, &guess);
     for (size_t q = 0; q < queries->count; q++) {
         struct query_guess query = guess_query(metric, queries, q, limits ? limits[q] : none);
-        for (size_t r = 0; r < count; r++) {
-            size_t at = q * rows->count + first + r;
-            double sum = rows->type == MS_I8 ? (double)((const int32_t *)sums)[at]
-                                             : (double)((const float *)sums)[at];
-            bool far = row.minus[r] - sum * row.times[r] * query.times > query.most;
-            distances[at] = far ? INFINITY : distance_of(metric, sum, queries, q, rows, first + r);
-        }
+        size_t at = q * rows->count + first;
+        uint8_t kept[ROWS_AT_ONCE];
+        size_t keeps = keep_near(&guess, query, rows->type, sums, at, count, kept);
+        for (size_t r = 0; r < count; r++)
+            distances[at + r] = INFINITY;
+        for (size_t k = 0; k < keeps; k++)
+            distances[at + kept[k]] = distance_of(metric, sum_at(rows->type, sums, at + kept[k]),
+                                                  queries, q, rows, first + kept[k]);
+        if (near)
+            near[q] += keeps;
     }
 }
 
 void ms_stored_distances(const struct ms_kernels *kernels, minisim_metric metric,
                          const struct ms_stored *queries, const struct ms_stored *rows,
-                         const double *limits, float *room, double *distances) {
+                         const double *limits, float *room, double *distances, size_t *near) {
     struct ms_float_env env;
     ms_float_env_enter(&env);
     all_sums(kernels, metric, queries, rows, room);
+    if (near)
+        memset(near, 0, queries->count * sizeof *near);
     for (size_t first = 0; first < rows->count; first += ROWS_AT_ONCE)
-        finish_rows(metric, queries, rows, first, limits, room, distances);
+        finish_rows(metric, queries, rows, first, limits, room, distances, near);
     ms_float_env_leave(&env);
 }

@@ -49,12 +49,13 @@ void ms_stored_swap(enum ms_vector_type type, uint8_t *values, size_t count, siz
 /*
  * The distances of each query to each row, distances[q][r], as src/NUMBERS.md and FORMAT.md define
  * them; INFINITY where there is none, and where the pair is farther than limits[q] (dot: its
- * product is smaller), which takes less time than to say how far; limits may be NULL. `room` has
- * ms_distance_room(queries, rows) floats. Both blocks are of one type and n.
+ * product is smaller), which takes less time than to say how far; limits may be NULL. near[q], if
+ * not NULL, is how many were not farther: where it is 0, all of distances[q] are INFINITY. `room`
+ * has ms_distance_room(queries, rows) floats. Both blocks are of one type and n.
  */
 size_t ms_distance_room(const struct ms_stored *queries, const struct ms_stored *rows);
 void ms_stored_distances(const struct ms_kernels *kernels, minisim_metric metric,
                          const struct ms_stored *queries, const struct ms_stored *rows,
-                         const double *limits, float *room, double *distances);
+                         const double *limits, float *room, double *distances, size_t *near);
 
 #endif
