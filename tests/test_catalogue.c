@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -913,10 +914,8 @@ static uint8_t *read_whole(size_t *size) {
     return bytes;
 }
 
-/* A TABLE that reads well and lacks a segment without records: the headers are followed. */
-static void table_without_a_segment(void **state) {
-    (void)state;
-    struct ms_segment segment;
+/* A catalogue whose last segment has a TABLE and no records. */
+static struct ms_catalogue *make_table(void) {
     minisim_error error;
     make(MS_F16, 3, 10);
     struct ms_catalogue *c = open_writer(NULL);
@@ -924,6 +923,15 @@ static void table_without_a_segment(void **state) {
         set_note(c, "a", other ? "b" : "c");
         assert_int_equal(ms_catalogue_commit(c, &error), MINISIM_OK);
     }
+    return c;
+}
+
+/* A TABLE that reads well and lacks a segment without records: the headers are followed. */
+static void table_without_a_segment(void **state) {
+    (void)state;
+    struct ms_segment segment;
+    minisim_error error;
+    struct ms_catalogue *c = make_table();
     uint64_t count = c->commit.segments;
     assert_int_equal(ms_read_segment(c, &c->parts[count - 1], &segment, &error), MINISIM_OK);
     ms_catalogue_close(c);
@@ -1072,13 +1080,13 @@ static void failing_compacts(void **state) {
 
 /* ---- large files ---- */
 
-/* The checksums of a segment's columns, the first bytes of TEXT being that many zeros. */
-static void sum_up(const struct ms_segment *segment, uint8_t *const *columns, uint64_t zeros,
-                   uint8_t *sums) {
+/* The checksums of a segment's columns, the first bytes of `wide` being that many zeros. */
+static void sum_up(const struct ms_segment *segment, uint8_t *const *columns, size_t wide,
+                   uint64_t zeros, uint8_t *sums) {
     static const uint8_t nothing[MS_CHECKED];
     uint32_t zero_sum = ms_crc32c(0, nothing, sizeof nothing);
     for (size_t i = 0; i < MS_COLUMNS; i++) {
-        uint64_t skipped = i == MS_TEXT ? zeros : 0, size = segment->columns[i];
+        uint64_t skipped = i == wide ? zeros : 0, size = segment->columns[i];
         for (uint64_t at = 0; at < size; at += MS_CHECKED, sums += 4) {
             size_t part = size - at < MS_CHECKED ? (size_t)(size - at) : MS_CHECKED;
             ms_store_u32(sums,
@@ -1087,15 +1095,15 @@ static void sum_up(const struct ms_segment *segment, uint8_t *const *columns, ui
     }
 }
 
-/* A segment with columns that are written behind zeros, which the file need not hold. */
+/* A segment with a column that is written behind zeros, which the file need not hold. */
 static void write_wide(int file, struct ms_segment *segment, const uint8_t uuid[16],
-                       uint8_t *const *columns, uint64_t zeros) {
+                       uint8_t *const *columns, size_t wide, uint64_t zeros) {
     minisim_error error;
     size_t head_size = (size_t)ms_column_begin(segment, 0);
     uint8_t *head = calloc(1, head_size);
     assert_non_null(head);
     size_t sums = 4 * (size_t)ms_checksums_before(segment->columns, MS_ALL_COLUMNS);
-    sum_up(segment, columns, zeros, head + MS_SEGMENT_HEADER);
+    sum_up(segment, columns, wide, zeros, head + MS_SEGMENT_HEADER);
     segment->checksums_crc = ms_crc32c(0, head + MS_SEGMENT_HEADER, sums);
     ms_encode_segment(segment, uuid, head);
     assert_int_equal(ftruncate(file, (off_t)segment->offset), 0);
@@ -1103,15 +1111,15 @@ static void write_wide(int file, struct ms_segment *segment, const uint8_t uuid[
     assert_int_equal(ms_file_write_at(file, segment->offset, head, head_size, &error), MINISIM_OK);
     free(head);
     for (size_t i = 0; i < MS_COLUMNS; i++) {
-        uint64_t skipped = i == MS_TEXT ? zeros : 0;
+        uint64_t skipped = i == wide ? zeros : 0;
         uint64_t at = segment->offset + ms_column_begin(segment, i) + skipped;
         size_t size = (size_t)(segment->columns[i] - skipped);
         assert_int_equal(ms_file_write_at(file, at, columns[i], size, &error), MINISIM_OK);
     }
 }
 
-/* The names of the last segment move behind that many zeros. */
-static void widen(uint64_t zeros) {
+/* A column of the last segment, TEXT or TABLE, moves behind that many zeros. */
+static void widen(size_t wide, uint64_t zeros) {
     struct ms_catalogue *c = open_reader();
     struct ms_commit commit = c->commit;
     struct ms_segment segment;
@@ -1121,15 +1129,15 @@ static void widen(uint64_t zeros) {
                      MINISIM_OK);
     for (size_t i = 0; i < MS_COLUMNS; i++)
         assert_int_equal(ms_read_column(c, &segment, i, &columns[i], &error), MINISIM_OK);
-    for (size_t i = 0; i < segment.count; i++) {
+    for (size_t i = 0; wide == MS_TEXT && i < segment.count; i++) {
         uint8_t *text = columns[MS_RECORDS] + i * MS_RECORD_SIZE;
         ms_store_u64(text, ms_load_u64(text) + zeros);
     }
-    segment.columns[MS_TEXT] += zeros;
+    segment.columns[wide] += zeros;
     segment.size = ms_segment_size(segment.columns);
     commit.end = segment.offset + segment.size;
     int file = open(path, O_RDWR);
-    write_wide(file, &segment, c->header.uuid, columns, zeros);
+    write_wide(file, &segment, c->header.uuid, columns, wide, zeros);
     ms_encode_commit(&commit, c->header.uuid, page);
     assert_int_equal(
         ms_file_write_at(file, MS_PAGE * (1 + commit.generation % 2), page, sizeof page, &error),
@@ -1144,7 +1152,7 @@ static void widen(uint64_t zeros) {
 static void more_than_4_gib(void **state) {
     (void)state;
     make(MS_F32, 20, 10);
-    widen((UINT64_C(4) << 30) + MS_CHECKED);
+    widen(MS_TEXT, (UINT64_C(4) << 30) + MS_CHECKED);
     struct ms_catalogue *c = open_writer(NULL);
     check_content(c);
     assert_int_equal(extend(c, 60, 10), MINISIM_OK);
@@ -1157,6 +1165,25 @@ static void more_than_4_gib(void **state) {
     /* It takes seconds, and tells most where a pointer cannot count so far. */
     if (sizeof(size_t) < 8)
         check_verified(c);
+    ms_catalogue_close(c);
+    unlink(path);
+}
+
+static long resident_most(void) {
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* A small file may announce a TABLE of a gigabyte, which is not taken into memory. */
+static void a_table_of_zeros(void **state) {
+    (void)state;
+    ms_catalogue_close(make_table());
+    long before = resident_most();
+    widen(MS_TABLE, UINT64_C(1) << 30);
+    struct ms_catalogue *c = open_reader();
+    assert_true(resident_most() - before < 64 << 10);
+    check_content(c);
     ms_catalogue_close(c);
     unlink(path);
 }
@@ -1364,6 +1391,7 @@ int main(void) {
                                        cmocka_unit_test(failing_calls),
                                        cmocka_unit_test(failing_compacts),
                                        cmocka_unit_test(more_than_4_gib),
+                                       cmocka_unit_test(a_table_of_zeros),
                                        cmocka_unit_test(each_flipped_bit_is_named),
                                        cmocka_unit_test(hostile_files),
                                        cmocka_unit_test(readers_beside_a_writer)};

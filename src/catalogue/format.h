@@ -14,7 +14,8 @@ enum {
     MS_SEGMENT_HEADER = 192,
     MS_RECORD_SIZE = 104,
     MS_TABLE_ENTRY = 24,
-    MS_SEGMENT_MOST = 65536 /* records, and removed ids */
+    MS_TABLE_MOST = 64 << 20, /* bytes of one */
+    MS_SEGMENT_MOST = 65536   /* records, and removed ids */
 };
 
 enum ms_column {

@@ -135,6 +135,7 @@ static bool take_table(struct ms_catalogue *c, const struct ms_commit *commit) {
     struct ms_segment segment;
     uint8_t *bytes;
     if (!commit->table || read_segment_at(c, commit->table, &segment, NULL) ||
+        segment.columns[MS_TABLE] > MS_TABLE_MOST ||
         ms_read_column(c, &segment, MS_TABLE, &bytes, NULL))
         return false;
     uint64_t least = MS_SEGMENTS_BEGIN, ids = 0;

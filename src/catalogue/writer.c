@@ -379,7 +379,8 @@ static minisim_status commit(struct ms_catalogue *c, minisim_error *error) {
                                  .count = c->waiting,
                                  .removed = c->waiting_removed};
     struct ms_part part = {segment.offset, segment.first, segment.count, segment.removed};
-    bool table = c->since_table >= TABLE_EVERY;
+    bool table =
+        c->since_table >= TABLE_EVERY && c->commit.segments <= MS_TABLE_MOST / MS_TABLE_ENTRY;
     if ((table && !collect_table(c)) || !fill_up(c, &segment))
         return out_of_memory(error);
     segment.size = ms_segment_size(segment.columns);
