@@ -14,16 +14,18 @@
 enum { MS_HUGE_PAGE = 2 * 1024 * 1024 };
 
 /* Bytes aligned to 64, not zeroed, to be given back with free; NULL: the system has none. In huge
- * pages, if what fills the last one up is less than a quarter. */
+ * pages but for what would fill the last one by less than half, if they waste less than a quarter.
+ */
 static inline void *ms_allocate_large(size_t bytes) {
     enum { line = 64 };
     size_t lines = (bytes + line - 1) / line * line;
 #ifdef MADV_HUGEPAGE
-    size_t pages = (bytes + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
-    if (pages - bytes < bytes / 4) {
+    size_t huge = (bytes + MS_HUGE_PAGE / 2) / MS_HUGE_PAGE * MS_HUGE_PAGE;
+    if (huge > 0 && huge < bytes + bytes / 4) {
+        size_t pages = (bytes + MS_HUGE_PAGE - 1) / MS_HUGE_PAGE * MS_HUGE_PAGE;
         void *memory = aligned_alloc(MS_HUGE_PAGE, pages);
         if (memory)
-            (void)madvise(memory, pages, MADV_HUGEPAGE); /* a wish: without it all works as well */
+            (void)madvise(memory, huge, MADV_HUGEPAGE); /* a wish: without it all works as well */
         return memory;
     }
 #endif

@@ -155,6 +155,15 @@ const char *ms_rough_text(double value, char text[MS_NUMBER_SIZE]) {
     return rounded >= 1000 && rounded < 1e6 ? ms_count_text((uint64_t)rounded, text) : text;
 }
 
+double ms_to_three_digits(double value) {
+    double power = 1, size = fabs(value);
+    while (size * power < 100 && power < 1e300)
+        power *= 10;
+    while (size * power >= 1000)
+        power /= 10;
+    return power;
+}
+
 bool ms_parse_count(const char *text, uint64_t most, uint64_t *value) {
     uint64_t sum = 0;
     if (!*text)

@@ -85,7 +85,7 @@ static double add_hit(struct pass *pass, size_t query, double distance, uint64_t
     ms_top_add(&pass->tops[query], dot ? -distance : distance, id);
     double farthest = ms_top_farthest(&pass->tops[query]);
     pthread_mutex_unlock(&pass->lock);
-    return dot ? fmax(limit, -farthest) : fmin(limit, farthest);
+    return dot ? (-farthest > limit ? -farthest : limit) : farthest < limit ? farthest : limit;
 }
 
 static bool is_wanted(const struct pass *pass, uint64_t id) {

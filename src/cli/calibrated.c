@@ -32,14 +32,14 @@ static void widen(struct ms_chart *chart, const double *values, size_t count) {
     while (count > 0 && !isfinite(values[count - 1]))
         count--;
     if (count > 0) {
-        chart->low = fmin(chart->low, values[0]);
-        chart->high = fmax(chart->high, values[count - 1]);
+        chart->low = values[0] < chart->low ? values[0] : chart->low;
+        chart->high = values[count - 1] > chart->high ? values[count - 1] : chart->high;
     }
 }
 
 static void draw(const struct ms_calibrated *c, struct ms_page *page) {
     const struct ms_calibration *r = c->result;
-    struct ms_chart chart = {.low = c->dot ? r->threshold : fmin(0, r->threshold),
+    struct ms_chart chart = {.low = c->dot || r->threshold < 0 ? r->threshold : 0,
                              .high = r->threshold,
                              .mark = r->threshold,
                              .negated = c->dot,

@@ -1,5 +1,7 @@
 #include "pairs/calibration.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +65,9 @@ static double *collect(const struct ms_calibration *c, size_t kinds) {
 
 /* Three digits, not smaller (1) or not larger (-1). */
 static double round_towards(double value, int direction) {
-    double unit = value == 0 ? 1 : pow(10, 2 - floor(log10(fabs(value))));
-    return direction > 0 ? ceil(value * unit) / unit : floor(value * unit) / unit;
+    double unit = value == 0 ? 1 : ms_to_three_digits(value);
+    double digits = value * unit, whole = (double)(int64_t)digits;
+    return (direction * (digits - whole) > 0 ? whole + direction : whole) / unit;
 }
 
 /* The largest threshold that finds at most so many unrelated pairs. */

@@ -1,7 +1,7 @@
 /* See chart.h: counting, then the parts of the drawing. */
 #include "report/chart.h"
 
-#include <math.h>
+#include "base/text.h"
 
 /* In units of the drawing, of which a phone shows about one a pixel. */
 enum { WIDTH = 400, HEIGHT = 232, LEFT = 12, RIGHT = WIDTH - 12, TOP = 26, BOTTOM = 180 };
@@ -38,10 +38,11 @@ static void draw_number(FILE *file, double x, int y, const char *anchor, double 
 
 /* Three to five round numbers. */
 static void draw_axis(FILE *file, const struct ms_chart *chart) {
-    double range = chart->high - chart->low, unit = pow(10, floor(log10(range)));
-    double step = range < 2 * unit ? unit / 2 : range < 5 * unit ? unit : 2 * unit;
+    double range = chart->high - chart->low, tens = ms_to_three_digits(range);
+    double step = (range * tens < 200 ? 50 : range * tens < 500 ? 100 : 200) / tens;
+    double first = (double)(int64_t)(chart->low / step); /* towards 0 */
     fprintf(file, "<path class=\"axis\" d=\"M%d %dH%d\"/>\n", LEFT, BOTTOM, RIGHT);
-    for (double k = ceil(chart->low / step); k * step <= chart->high; k++) {
+    for (double k = first * step < chart->low ? first + 1 : first; k * step <= chart->high; k++) {
         double x = place_of(chart, k * step), value = chart->negated ? -k * step : k * step;
         const char *anchor = x < LEFT + 12 ? "start" : x > RIGHT - 12 ? "end" : "middle";
         draw_number(file, x, BOTTOM + 16, anchor, value);
