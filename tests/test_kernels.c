@@ -404,6 +404,33 @@ static void checksums(void **state) {
     free(bytes);
 }
 
+/* What loading does with rows of weights; sums of magnitudes are those of the reference, too. */
+static void packed_and_folded(void **state) {
+    (void)state;
+    enum { most = 67, lanes_most = 16, behind = 16 };
+    static float rows[lanes_most * most], own[most], expected[most];
+    static float packed[lanes_most * most + behind];
+    for (size_t i = 0; i < lanes_most * most; i++)
+        rows[i] = (float)(int32_t)next_random() / 3e9f;
+    for (const struct ms_kernels *const *t = ms_kernels_available(); *t; t++)
+        for (size_t inputs = 1; inputs <= most; inputs++) {
+            size_t lanes = (*t)->lanes, count = lanes * inputs;
+            assert_true(lanes <= lanes_most);
+            for (size_t i = 0; i < count + behind; i++)
+                packed[i] = -7;
+            (*t)->pack_panel(rows, inputs, packed);
+            for (size_t i = 0; i < count; i++)
+                assert_true(packed[i % inputs * lanes + i / inputs] == rows[i]);
+            for (size_t i = count; i < count + behind; i++)
+                assert_true(packed[i] == -7);
+            memcpy(own, rows, inputs * sizeof *own);
+            memcpy(expected, rows, inputs * sizeof *expected);
+            double sum = (*t)->fold_row(own, inputs, 1.3, 0.7);
+            assert_true(sum == ms_kernels_reference.fold_row(expected, inputs, 1.3, 0.7));
+            assert_memory_equal(own, expected, inputs * sizeof *own);
+        }
+}
+
 static void choosing(void **state) {
     (void)state;
     assert_ptr_equal(ms_kernels_choose("reference"), &ms_kernels_reference);
@@ -422,7 +449,7 @@ int main(void) {
         cmocka_unit_test(choosing),          cmocka_unit_test(fma_emulation),
         cmocka_unit_test(pointwise_awkward), cmocka_unit_test(pointwise_real),
         cmocka_unit_test(residual_in_place), cmocka_unit_test(depthwise_shapes),
-        cmocka_unit_test(checksums),
+        cmocka_unit_test(checksums),         cmocka_unit_test(packed_and_folded),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
