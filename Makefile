@@ -287,7 +287,7 @@ coverage:
 	llvm-profdata merge -o build-coverage/profile build-coverage/*.profraw
 	llvm-cov report build-coverage/minisim \
 	    $(patsubst %,-object %,$(filter-out %.o %.d,$(wildcard build-coverage/test_* build-coverage/replay_*))) \
-	    -instr-profile=build-coverage/profile $(COVERED)
+	    -instr-profile=build-coverage/profile -compilation-dir=$(CURDIR) $(COVERED)
 
 # Pictures of two usual sizes, drawn by the project, from file to embedding; then a search.
 BENCH_WEIGHTS ?= $(WEIGHTS)
