@@ -121,7 +121,7 @@ struct seen {
 static void see(void *user, const struct ms_watched *value) {
     struct seen *s = user;
     size_t length = strlen(s->names);
-    uint64_t pixels = side * side * 3;
+    const size_t pixels = side * side * 3;
     snprintf(s->names + length, sizeof s->names - length, "%s ", value->name);
     s->count++;
     if (strcmp(value->name, "file") == 0) {
