@@ -94,8 +94,8 @@ catalogue_example() {
     export PKG_CONFIG_PATH="$folder/prefix/lib/pkgconfig" LD_LIBRARY_PATH="$folder/prefix/lib"
     ${CC:-cc} $SANITIZE -std=c99 -Wall -Wextra -Wpedantic -Werror -o "$folder/in-c" tests/example_catalogue.c \
         $(pkg-config --cflags --libs minisim) &&
-        ${CC:-cc} $SANITIZE -std=c++11 -Wall -Wextra -Wpedantic -Werror -o "$folder/in-c++" -x c++ \
-            tests/example_catalogue.c $(pkg-config --cflags --libs minisim) || return 1
+        ${CC:-cc} $SANITIZE -std=c++11 -fno-exceptions -Wall -Wextra -Wpedantic -Werror -o "$folder/in-c++" \
+            -x c++ tests/example_catalogue.c $(pkg-config --cflags --libs minisim) || return 1
     red=$folder/pictures/ball-red.ppm tree=$folder/pictures/tree-red.ppm
     for language in c c++; do
         set -- "$folder/in-$language" weights/minisim-default.msw "$folder/$language.msc"
