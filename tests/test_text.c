@@ -112,6 +112,18 @@ static void counts_have_commas(void **state) {
     assert_string_equal(ms_rough_text(999999, text), "1e+06");
 }
 
+static void three_digits(void **state) {
+    (void)state;
+    assert_true(ms_to_three_digits(0.0739) == 1e4);
+    assert_true(ms_to_three_digits(-1) == 100);
+    assert_true(ms_to_three_digits(100) == 1);
+    assert_true(ms_to_three_digits(1000) == 0.1);
+    for (int exponent = -1022; exponent <= 1023; exponent++) {
+        double value = ldexp(1, exponent), digits = value * ms_to_three_digits(value);
+        assert_true(digits < 1000 && (digits >= 100 || value < 1e-297));
+    }
+}
+
 static void counts_are_read_strictly(void **state) {
     static const char *const wrong[] = {
         "", " 1", "1 ", "+1", "-1", "0x1", "1e3", "1.0", "18446744073709551616", "1,000"};
@@ -234,13 +246,19 @@ static void near_words_are_found(void **state) {
 }
 
 int main(void) {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(floats_print_short),         cmocka_unit_test(doubles_print_short),
-        cmocka_unit_test(numbers_read_back),          cmocka_unit_test(floats_print_as_printf),
-        cmocka_unit_test(counts_have_commas),         cmocka_unit_test(counts_are_read_strictly),
-        cmocka_unit_test(numbers_are_read_strictly),  cmocka_unit_test(utf8_is_told_from_bytes),
-        cmocka_unit_test(plain_text_is_safe_to_show), cmocka_unit_test(names_fill_one_line),
-        cmocka_unit_test(quotes_are_read_strictly),   cmocka_unit_test(near_words_are_found)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(floats_print_short),
+                                              cmocka_unit_test(doubles_print_short),
+                                              cmocka_unit_test(numbers_read_back),
+                                              cmocka_unit_test(floats_print_as_printf),
+                                              cmocka_unit_test(counts_have_commas),
+                                              cmocka_unit_test(counts_are_read_strictly),
+                                              cmocka_unit_test(three_digits),
+                                              cmocka_unit_test(numbers_are_read_strictly),
+                                              cmocka_unit_test(utf8_is_told_from_bytes),
+                                              cmocka_unit_test(plain_text_is_safe_to_show),
+                                              cmocka_unit_test(names_fill_one_line),
+                                              cmocka_unit_test(quotes_are_read_strictly),
+                                              cmocka_unit_test(near_words_are_found)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,8 @@ const char *ms_count_text(uint64_t value, char text[MS_NUMBER_SIZE]);
 /* Three digits of what is only estimated: 0.0123, 4.29, 7,880, 2.5e+07; gives `text`. */
 const char *ms_rough_text(double value, char text[MS_NUMBER_SIZE]);
 
-/* The power of ten that brings a finite number other than 0 to 100 or more, and below 1000. */
+/* The power of ten that brings a finite number other than 0 to 100 or more, and below 1000; of less
+ * than 1e-297, as far as doubles go. */
 double ms_to_three_digits(double value);
 
 /* Reads decimal digits and nothing else; false: something else, or more than `most`. */

@@ -65,7 +65,9 @@ static double *collect(const struct ms_calibration *c, size_t kinds) {
 
 /* Three digits, not smaller (1) or not larger (-1). */
 static double round_towards(double value, int direction) {
-    double unit = value == 0 ? 1 : ms_to_three_digits(value);
+    if (value == 0 || !isfinite(value))
+        return value;
+    double unit = ms_to_three_digits(value);
     double digits = value * unit, whole = (double)(int64_t)digits;
     return (direction * (digits - whole) > 0 ? whole + direction : whole) / unit;
 }
