@@ -1124,7 +1124,7 @@ check 'wrong usage: status 2 and a hint' wrong_usage
 check 'no weights: status 3' no_weights
 check 'no room to write: status 4' disk_full
 if [[ $SANITIZE == *thread* ]]; then
-    echo '# left out: disks that fill up, limits on files, a signal while a FIFO is opened (ThreadSanitizer cannot)'
+    echo '# left out: disks that fill up, limits on files (ThreadSanitizer wants one itself), a signal while a FIFO is opened (it holds it back)'
 elif [ "$on_disk" ]; then
     check 'a disk that fills up: status 4, and what stood there stays' small_disk
 else

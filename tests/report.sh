@@ -129,7 +129,7 @@ failing() {
         expect 4 "$minisim" $command --html .
     done
     echo old >page
-    # ThreadSanitizer does not start under it.
+    # ThreadSanitizer wants a temporary file itself.
     [[ $SANITIZE == *thread* ]] || ( ulimit -f 1; trap '' XFSZ; expect 4 "$minisim" duplicates c.msc --html page )
     [ "$(cat page)" = old ]
     nothing_left

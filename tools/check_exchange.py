@@ -182,6 +182,9 @@ def check_full(tap, run):
             said = export(run, "large", form, "disk/x", ids="full.ids", status=4).stderr
             tap.check(said == b"minisim: disk/x: No space left on device\n" and not os.listdir(disk)
                       and not os.path.exists(run / "full.ids"), f"a full disk: {form}", (said, os.listdir(disk)))
+        if "thread" in os.environ.get("SANITIZE", ""):
+            print("# left out: a full disk of temporary files (ThreadSanitizer wants one itself)")
+            return
         environment = {**os.environ, "TMPDIR": disk}
         open(os.path.join(disk, "filler"), "wb").write(bytes(280000))
         said = export(run, "large", "faiss", "x", env=environment, status=4).stderr
