@@ -70,7 +70,7 @@ TOOLS    := $(BUILD)/prepare_tool $(BUILD)/decode_digest $(BUILD)/decode_digest_
             $(BUILD)/layers_tool $(BUILD)/weights_tool $(BUILD)/draw $(BUILD)/network_digest \
             $(BUILD)/peak_memory $(BUILD)/look_tool $(BUILD)/search_tool
 
-.PHONY: FORCE all help check release-check fuzz bench asan tsan coverage install uninstall clean format lint
+.PHONY: FORCE all help tests check release-check fuzz bench asan tsan coverage install uninstall clean format lint
 all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
@@ -260,7 +260,8 @@ $(BUILD)/fail.so: tests/fail.c
 
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/tests/fuzz/%.o
 
-check: all $(TESTS) $(TOOLS) $(FAILURES) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
+tests: all $(TESTS) $(TOOLS) $(FAILURES) $(patsubst %,$(BUILD)/replay_%,$(FUZZ_NAMES))
+check: tests
 	@BUILD=$(BUILD) CC='$(CC)' SANITIZE='$(SANITIZE)' tests/run
 
 # What CI does for a part of the failures and for one other machine, for all of them.

@@ -88,7 +88,8 @@ static bool search_both_ways(struct ms_catalogue *c) {
     for (int mapped = 0; mapped < 2; mapped++) {
         for (int m = 0; m < 3; m++) {
             tops[mapped][m] = (struct ms_top){.most = HITS, .hits = hits[mapped][m]};
-            good[mapped] = search(c, MINISIM_COSINE + m, &tops[mapped][m]) && good[mapped];
+            good[mapped] =
+                search(c, (minisim_metric)(MINISIM_COSINE + m), &tops[mapped][m]) && good[mapped];
         }
         (void)ms_catalogue_map(c, &begin, &size);
     }
