@@ -75,6 +75,7 @@ all: $(BUILD)/minisim $(BUILD)/libminisim.a $(BUILD)/libminisim.so
 
 help:
 	@echo 'make             the program and both libraries, into $(BUILD)/'
+	@echo 'make tests       builds the tests, runs none'
 	@echo 'make check       all tests (needs libcmocka-dev; ./tools/test installs what is missing)'
 	@echo 'make release-check   all tests, with every call failing, and for other machines, under qemu'
 	@echo 'make asan|tsan   the tests of the C code under the sanitizers'
