@@ -117,10 +117,20 @@ rows() {
         grep -q 'vectors of another model, these are embeddings' "$err"
     done
     { head -c 128 v.npy; tail -c +129 v.npy | head -c 6000; printf '\xff\xff\x7f\x47'; tail -c +6133 v.npy; } >large.npy
+    # The rows that f16 holds; in a new catalogue none, because its type would stay.
     expect 1 "$minisim" import f16.msc large.npy --ids v.txt
-    grep -q 'row 1 (counted from 0)' "$err"
+    grep -q 'large.npy: row 1 (counted from 0) was left out: it has a value beyond 65504' "$err"
+    grep -qx 'f16.msc: 9 records, 8 unchanged, 1 left out' "$out"
     expect 0 "$minisim" verify f16.msc
     [ "$("$minisim" list f16.msc | wc -l)" = 9 ]
+    expect 1 "$minisim" import new.msc large.npy --ids v.txt
+    grep -q 'row 1 .* use --type f32; nothing was imported' "$err"
+    expect 0 "$minisim" import new.msc large.npy --ids v.txt --type f32
+    grep -qx 'new.msc: 9 records, 9 new' "$out"
+    # A query too small for the type.
+    { head -c 128 v.npy; printf '\1\0\0\0'; head -c 5116 /dev/zero; tail -c +5249 v.npy; } >small.npy
+    expect 1 "$minisim" search f16.msc --vectors small.npy
+    grep -q "row 0: its values round to zero in the catalogue's type" "$err"
 }
 
 # shown WORDS...: what list says of labels, "name=label" in its order.
@@ -485,22 +495,31 @@ damaged() {
     refute ls rows.csv
     cp c.msc before
     expect 3 "$minisim" compact c.msc
-    grep -q 'the catalogue is damaged: .minisim verify. names' "$err"
+    grep -q 'the catalogue is damaged; .minisim verify. names' "$err"
     cmp c.msc before
-    cp whole.msc more.msc
-    expect 0 "$minisim" index more.msc q
-    printf '\x55' | dd of=more.msc bs=1 seek=16000 conv=notrunc status=none
-    for dry in -n ''; do
-        expect 3 "$minisim" merge $dry rest.msc more.msc
-        grep -q '3 added, 0 replaced, 0 there already, 0 older$' "$out"
-        grep -q 'rest.msc: 9 records of the others are damaged: left out' "$err"
+    # A vector, then a whole header.
+    for place in 16000 12400; do
+        cp whole.msc more.msc
+        rm -f rest.msc
+        expect 0 "$minisim" index more.msc q
+        printf '\x55' | dd of=more.msc bs=1 seek=$place conv=notrunc status=none
+        for dry in -n ''; do
+            expect 3 "$minisim" merge $dry rest.msc more.msc
+            grep -q '3 added, 0 replaced, 0 there already, 0 older$' "$out"
+            grep -q 'rest.msc: 9 records of the others are damaged: left out' "$err"
+        done
+        "$minisim" list rest.msc | cmp - <(printf '%s\n' "$PWD"/q/{1,2,3}.ppm)
+        expect 0 "$minisim" verify --recompute 3 rest.msc
     done
-    "$minisim" list rest.msc | cmp - <(printf '%s\n' "$PWD"/q/{1,2,3}.ppm)
-    expect 0 "$minisim" verify --recompute 3 rest.msc
+    expect 3 "$minisim" search more.msc p/1.ppm
+    grep -q 'the header of the segment at byte 12288; .minisim verify. names' "$err"
+    expect 3 "$minisim" verify more.msc
+    grep -q 'the header of the segment at byte 12288, which hurts:' "$err"
+    grep -q '^  up to record 8$' "$err"
     head -c 20000 c.msc >short.msc
     expect 3 "$minisim" search short.msc p/1.ppm
     grep -q 'cut short' "$err"
-    head -c -4000 more.msc >short.msc
+    head -c -4000 whole.msc >short.msc
     cp short.msc before
     expect 3 "$minisim" index short.msc p
     grep -q 'cut short: .*nothing can be added' "$err"

@@ -7,6 +7,7 @@
 #include "catalogue/compact.h"
 #include "catalogue/distinct.h"
 #include "catalogue/file.h"
+#include "catalogue/known.h"
 #include "catalogue/search.h"
 #include "catalogue/state.h"
 
@@ -971,6 +972,156 @@ static void cut_files_are_not_written(void **state) {
     }
 }
 
+/* ---- salvage ---- */
+
+/* Records `first` to `end` - 1. */
+struct range {
+    uint64_t first, end;
+};
+
+static bool is_in(struct range range, uint64_t id) {
+    return id >= range.first && id < range.end;
+}
+
+/* Whether id is removed where the removals of these segments cannot be read. */
+static bool is_known_removed(uint64_t id, uint64_t ids, struct range silent) {
+    return should_be_removed(id, ids) && !is_in(silent, id + 3);
+}
+
+static void note_damage(void *user, const char *what, uint64_t first, uint64_t count) {
+    struct range *hurt = user;
+    (void)what;
+    if (count > 0 && hurt->end == 0)
+        hurt->first = first;
+    hurt->end = count > 0 ? first + count : hurt->end;
+}
+
+/* What of `c` can be joined to a new catalogue is all but `hurt`. */
+static void check_joined(const struct ms_catalogue *c, uint64_t ids, struct range hurt,
+                         struct range silent) {
+    struct ms_merged foreseen = {0}, merged = {0};
+    struct ms_known known;
+    minisim_error error;
+    char new_path[80];
+    struct ms_catalogue *new, *other;
+    snprintf(new_path, sizeof new_path, "%s/new.msc", folder);
+    unlink(new_path);
+    assert_int_equal(ms_catalogue_open_writer(new_path, ms_catalogue_origin(c), &new, &error), 0);
+    assert_int_equal(ms_catalogue_merge(new, c, never, NULL, &merged, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_commit(new, &error), MINISIM_OK);
+    assert_int_equal(ms_known_open(&known, new, NULL, &error), MINISIM_OK);
+    for (uint64_t id = 0; id < ids; id++) {
+        char text[64];
+        bool found;
+        uint64_t at;
+        struct ms_record record;
+        make_path(id, text);
+        assert_int_equal(ms_known_path(&known, text, &found, &at, &record, &error), MINISIM_OK);
+        assert_int_equal(found, !is_in(hurt, id) && !is_known_removed(id, ids, silent));
+        if (found)
+            check_record(new, at, id);
+    }
+    ms_known_close(&known);
+    check_verified(new);
+    ms_catalogue_close(new);
+    assert_int_equal(ms_catalogue_open_damaged(path, &other, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_foresee_merge(&other, 1, true, never, NULL, &foreseen, &error),
+                     MINISIM_OK);
+    assert_memory_equal(&foreseen, &merged, sizeof merged);
+    ms_catalogue_close(other);
+}
+
+/* Of `ids` records in the file at `path`, `hurt` cannot be read, and nothing else is lost. */
+static void check_salvage(uint64_t ids, struct range hurt, struct range silent) {
+    struct ms_catalogue *c;
+    minisim_error error;
+    struct range told = {0, 0};
+    assert_int_equal(ms_catalogue_open(path, &c, &error), MINISIM_BAD_CATALOGUE);
+    assert_non_null(strstr(error.text, "minisim merge"));
+    assert_int_equal(ms_catalogue_open_writer(path, NULL, &c, &error), MINISIM_BAD_CATALOGUE);
+    assert_int_equal(ms_catalogue_open_damaged(path, &c, &error), MINISIM_OK);
+    uint64_t kept = hurt.end == ids ? hurt.first : ids;
+    assert_int_equal(ms_catalogue_ids(c), kept);
+    assert_int_equal(ms_catalogue_verify(c, note_damage, &told, &error), MINISIM_BAD_CATALOGUE);
+    if (hurt.end < ids) {
+        assert_int_equal(told.first, hurt.first);
+        assert_int_equal(told.end, hurt.end);
+    }
+    uint64_t removed = 0;
+    for (uint64_t id = 0; id < kept; id++) {
+        if (!is_in(hurt, id))
+            check_record(c, id, id);
+        removed += ms_catalogue_is_removed(c, id);
+        assert_int_equal(ms_catalogue_is_removed(c, id), is_known_removed(id, ids, silent));
+    }
+    assert_int_equal(ms_catalogue_removed(c), removed);
+    check_joined(c, ids, hurt, silent);
+    ms_catalogue_close(c);
+}
+
+/* The headers of segments, or the file from one of them on: the others' records stand. */
+static void what_stands_is_salvaged(void **state) {
+    (void)state;
+    enum { EACH = 10, SEGMENTS = 6, IDS = EACH * SEGMENTS };
+    struct ms_segment segments[SEGMENTS];
+    minisim_error error;
+    make(MS_F16, IDS, EACH);
+    struct ms_catalogue *c = open_reader();
+    assert_int_equal(c->commit.segments, SEGMENTS);
+    for (size_t i = 0; i < SEGMENTS; i++)
+        assert_int_equal(ms_read_segment(c, &c->parts[i], &segments[i], &error), MINISIM_OK);
+    ms_catalogue_close(c);
+    size_t size;
+    uint8_t *bytes = read_whole(&size);
+    for (uint64_t count = 1; count <= 2; count++)
+        for (uint64_t i = 0; i + count <= SEGMENTS; i++) {
+            struct range hurt = {i * EACH, (i + count) * EACH};
+            for (uint64_t k = i; k < i + count; k++)
+                bytes[segments[k].offset + 100] ^= 1;
+            write_whole(bytes, size);
+            check_salvage(IDS, hurt, hurt);
+            for (uint64_t k = i; k < i + count; k++)
+                bytes[segments[k].offset + 100] ^= 1;
+        }
+    for (uint64_t i = 0; i < SEGMENTS; i++) {
+        struct range hurt = {i * EACH, IDS};
+        write_whole(bytes, segments[i].offset);
+        check_salvage(IDS, hurt, hurt);
+    }
+    struct range silent = {EACH, 2 * EACH};
+    bytes[segments[1].offset + ms_column_begin(&segments[1], MS_REMOVED)] ^= 1;
+    write_whole(bytes, size);
+    check_salvage(IDS, (struct range){IDS + 1, IDS + 1}, silent);
+    free(bytes);
+}
+
+/* Notes that are damaged are left out, and records are taken over. */
+static void damaged_notes_are_left_out(void **state) {
+    (void)state;
+    struct ms_segment segment;
+    minisim_error error;
+    make(MS_F16, 6, 10); /* a note is in the only segment */
+    struct ms_catalogue *c = open_reader();
+    assert_int_equal(ms_read_segment(c, &c->parts[0], &segment, &error), MINISIM_OK);
+    ms_catalogue_close(c);
+    size_t size;
+    uint8_t *bytes = read_whole(&size);
+    bytes[segment.offset + ms_column_begin(&segment, MS_NOTES)] ^= 1;
+    write_whole(bytes, size);
+    free(bytes);
+    struct ms_merged merged = {0};
+    struct ms_catalogue *new;
+    char new_path[80];
+    snprintf(new_path, sizeof new_path, "%s/new.msc", folder);
+    unlink(new_path);
+    c = open_reader();
+    assert_int_equal(ms_catalogue_open_writer(new_path, ms_catalogue_origin(c), &new, &error), 0);
+    assert_int_equal(ms_catalogue_merge(new, c, never, NULL, &merged, &error), MINISIM_OK);
+    assert_true(merged.added == 6 && merged.hurt == 0 && merged.hurt_notes == 1);
+    ms_catalogue_close(new);
+    ms_catalogue_close(c);
+}
+
 /* Generations do not wrap: one that may not be gives way to the other slot, and behind one that
  * cannot be nothing is written. */
 static void large_generations(void **state) {
@@ -1195,10 +1346,10 @@ static bool use(const char *file) {
     struct ms_catalogue *c;
     minisim_error error = {""};
     size_t damage = 0;
-    if (ms_catalogue_open(file, &c, &error)) {
-        assert_true(error.text[0] != '\0');
+    bool opens = ms_catalogue_open(file, &c, &error) == MINISIM_OK;
+    assert_true(opens == (error.text[0] == '\0'));
+    if (!opens && ms_catalogue_open_damaged(file, &c, &error))
         return true;
-    }
     const struct ms_origin *origin = ms_catalogue_origin(c);
     uint64_t ids = ms_catalogue_ids(c);
     struct ms_stored rows;
@@ -1227,6 +1378,9 @@ static bool use(const char *file) {
         free(note);
     minisim_status status = ms_catalogue_verify(c, count_damage, &damage, &error);
     assert_true((status == MINISIM_OK) == (damage == 0) || status != MINISIM_BAD_CATALOGUE);
+    assert_true(opens || status != MINISIM_OK);
+    struct ms_merged merged = {0};
+    (void)ms_catalogue_foresee_merge(&c, 1, true, never, NULL, &merged, &error);
     ms_catalogue_close(c);
     return status != MINISIM_OK;
 }
@@ -1387,6 +1541,8 @@ int main(void) {
                                        cmocka_unit_test(torn_slots),
                                        cmocka_unit_test(table_without_a_segment),
                                        cmocka_unit_test(cut_files_are_not_written),
+                                       cmocka_unit_test(what_stands_is_salvaged),
+                                       cmocka_unit_test(damaged_notes_are_left_out),
                                        cmocka_unit_test(large_generations),
                                        cmocka_unit_test(failing_calls),
                                        cmocka_unit_test(failing_compacts),

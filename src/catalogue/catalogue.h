@@ -58,6 +58,11 @@ struct ms_catalogue;
 minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalogue,
                                  minisim_error *error);
 
+/* The same of one that is damaged, as far as it can be read, for ms_catalogue_verify and for
+ * joining it to another (compact.h). */
+minisim_status ms_catalogue_open_damaged(const char *path, struct ms_catalogue **catalogue,
+                                         minisim_error *error);
+
 /*
  * From now on, vectors are looked at where the system keeps the file, which spares copying them: it
  * pays from the second pass over them on. Whoever cuts the file short then kills us with a SIGBUS

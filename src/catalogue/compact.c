@@ -66,9 +66,7 @@ static minisim_status check_whole(const struct ms_catalogue *c, minisim_error *e
     minisim_status status = ms_catalogue_verify(c, NULL, NULL, error);
     if (status != MINISIM_BAD_CATALOGUE)
         return status;
-    return ms_fail(error, status,
-                   "the catalogue is damaged: `minisim verify` names what is hurt, and `minisim "
-                   "merge` takes the rest over into a new one");
+    return ms_fail(error, status, "the catalogue is damaged; " MS_SALVAGE_ADVICE);
 }
 
 /* The new one takes no more room than the old one. */
@@ -159,14 +157,15 @@ static void mark_hurt(void *user, const char *what, uint64_t first, uint64_t cou
         hurt[id / 8] |= (uint8_t)(1 << id % 8);
 }
 
-/* A bit for each id whose record is damaged, to be freed. */
+/* A bit for each id whose record is damaged, to be freed; those that are lost are counted. */
 static minisim_status find_hurt(const struct ms_catalogue *c, uint8_t **hurt,
-                                minisim_error *error) {
+                                struct ms_merged *merged, minisim_error *error) {
     minisim_error cause;
     uint64_t size = ms_catalogue_ids(c) / 8 + 1;
     *hurt = size <= SIZE_MAX / 2 ? calloc(1, (size_t)size) : NULL;
     if (!*hurt)
         return ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
+    merged->hurt += c->lost;
     minisim_status status = ms_catalogue_verify(c, mark_hurt, *hurt, &cause);
     return !status || status == MINISIM_BAD_CATALOGUE ? MINISIM_OK
                                                       : ms_fail(error, status, "%s", cause.text);
@@ -180,6 +179,16 @@ static bool is_taken(const struct ms_catalogue *c, uint64_t id, const uint8_t *h
     bool whole = !(hurt[id / 8] >> id % 8 & 1);
     merged->hurt += !whole;
     return whole;
+}
+
+/* A record that `verify` did not name, since its segment is damaged elsewhere. */
+static bool is_hurt(minisim_status *status, uint64_t id, uint8_t *hurt, struct ms_merged *merged) {
+    if (*status != MINISIM_BAD_CATALOGUE)
+        return false;
+    hurt[id / 8] |= (uint8_t)(1 << id % 8);
+    merged->hurt++;
+    *status = MINISIM_OK;
+    return true;
 }
 
 static bool is_newer(const struct ms_record *a, const struct ms_record *b) {
@@ -244,6 +253,20 @@ static minisim_status merge_notes(struct ms_catalogue *c, const struct ms_catalo
     return status;
 }
 
+static minisim_status skip_note(void *user, const char *key, const void *value, size_t size,
+                                minisim_error *error) {
+    (void)user;
+    (void)key;
+    (void)value;
+    (void)size;
+    (void)error;
+    return MINISIM_OK;
+}
+
+static bool has_damaged_notes(const struct ms_catalogue *c) {
+    return ms_catalogue_each_note(c, skip_note, NULL, NULL) == MINISIM_BAD_CATALOGUE;
+}
+
 minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalogue *other,
                                   ms_stop_fn *stop, void *user, struct ms_merged *merged,
                                   minisim_error *error) {
@@ -253,15 +276,17 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
     minisim_status status = ms_check_reading(&c->header.origin, &other->header.origin, error);
     if (status)
         return MINISIM_BAD_ARGUMENT;
-    status = ms_known_open(&known, c, error);
+    status = ms_known_open(&known, c, NULL, error);
     if (!status)
-        status = find_hurt(other, &hurt, error);
+        status = find_hurt(other, &hurt, merged, error);
     if (!status && !(carried = allocate(c)))
         status = ms_fail(error, MINISIM_OUT_OF_MEMORY, "out of memory");
     for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
         if (!is_taken(other, id, hurt, merged))
             continue;
         status = fetch(other, id, carried, error);
+        if (is_hurt(&status, id, hurt, merged))
+            continue;
         if (!status)
             status = merge_one(c, &known, carried, merged, error);
         if (!status && stop(user, id))
@@ -270,7 +295,10 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
     release(carried);
     free(hurt);
     ms_known_close(&known);
-    return status ? status : merge_notes(c, other, error);
+    if (status || !has_damaged_notes(other))
+        return status ? status : merge_notes(c, other, error);
+    merged->hurt_notes++;
+    return MINISIM_OK;
 }
 
 /* What merging the catalogues of `known`, in turn, would leave at that path. */
@@ -292,13 +320,14 @@ static minisim_status find_merged(const struct ms_known *known, size_t count, co
     return MINISIM_OK;
 }
 
-static minisim_status foresee(const struct ms_known *known, size_t count,
+/* Of all[count], whose known[count] is opened. */
+static minisim_status foresee(struct ms_known *known, size_t count,
                               const struct ms_catalogue *other, ms_stop_fn *stop, void *user,
                               struct ms_merged *merged, minisim_error *error) {
     char path[MS_PATH_MOST + 1];
     struct ms_record record, old;
     uint8_t *hurt;
-    minisim_status status = find_hurt(other, &hurt, error);
+    minisim_status status = find_hurt(other, &hurt, merged, error);
     for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
         size_t one;
         bool found;
@@ -307,6 +336,8 @@ static minisim_status foresee(const struct ms_known *known, size_t count,
         status = ms_catalogue_records(other, id, 1, &record, &one, error);
         if (!status)
             status = ms_catalogue_text(other, id, &record, path, NULL, error);
+        if (is_hurt(&status, id, hurt, merged))
+            continue;
         if (!status)
             status = find_merged(known, count, path, &found, &old, error);
         if (!status)
@@ -314,6 +345,9 @@ static minisim_status foresee(const struct ms_known *known, size_t count,
         if (!status && stop(user, id))
             status = told_to_stop(error);
     }
+    merged->hurt_notes += !status && has_damaged_notes(other);
+    if (!status)
+        status = ms_known_open(&known[count], other, hurt, error);
     free(hurt);
     return status;
 }
@@ -328,10 +362,10 @@ minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_
     for (size_t i = 0; !status && i < count; i++) {
         if (i > 0 && ms_check_reading(&all[0]->header.origin, &all[i]->header.origin, error))
             status = MINISIM_BAD_ARGUMENT;
-        if (!status && (i > 0 || into_new))
+        else if (i > 0 || into_new)
             status = foresee(known, i, all[i], stop, user, merged, error);
-        if (!status)
-            status = ms_known_open(&known[i], all[i], error);
+        else
+            status = ms_known_open(&known[i], all[i], NULL, error);
     }
     for (size_t i = 0; i < count; i++)
         ms_known_close(&known[i]);

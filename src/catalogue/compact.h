@@ -19,7 +19,8 @@ minisim_status ms_catalogue_compact(const char *path, ms_stop_fn *stop, void *us
 /* What merging did. */
 struct ms_merged {
     uint64_t added, replaced, same, older;
-    uint64_t hurt; /* damaged, and left out */
+    uint64_t hurt;       /* damaged or lost, and left out */
+    uint64_t hurt_notes; /* catalogues whose notes were damaged, and left out */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,20 +108,56 @@ minisim_status ms_read_column(const struct ms_catalogue *c, const struct ms_segm
 
 /* ---- opening ---- */
 
+/* The ids of the segments listed so far. */
+static uint64_t ids_listed(const struct ms_catalogue *c) {
+    const struct ms_part *last = c->commit.segments ? &c->parts[c->commit.segments - 1] : NULL;
+    return last ? last->first + last->count : 0;
+}
+
+/*
+ * Behind a header that cannot be used: goes on where the next one is that can, or ends. The records
+ * between become a part that nothing can be read of. They are no more than would have room there,
+ * so that what a file says costs no more than its size.
+ */
+static minisim_status pass_over(struct ms_catalogue *c, uint64_t *offset,
+                                const struct ms_commit *commit, minisim_error *error) {
+    struct ms_part part = {.offset = *offset, .first = ids_listed(c)};
+    struct ms_segment next;
+    struct stat about;
+    if (fstat(c->descriptor, &about) != 0)
+        return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
+    uint64_t size = (uint64_t)about.st_size, end = size < commit->end ? size : commit->end;
+    bool found = false;
+    while (!found && (*offset += MS_PAGE) < end) {
+        uint64_t most = (*offset - part.offset) / MS_RECORD_SIZE;
+        found = !read_segment_at(c, *offset, &next, NULL) && next.size <= commit->end - *offset &&
+                next.first >= part.first &&
+                next.first - part.first <= (most < UINT32_MAX ? most : UINT32_MAX);
+    }
+    if (found)
+        part.count = (uint32_t)(next.first - part.first);
+    else
+        *offset = commit->end;
+    return ms_add_part(c, &part) ? MINISIM_OK : out_of_memory(error);
+}
+
 /* Follows segments from `offset` up to `commit`'s end. */
 static minisim_status follow_segments(struct ms_catalogue *c, uint64_t offset,
-                                      const struct ms_commit *commit, minisim_error *error) {
+                                      const struct ms_commit *commit, bool salvage,
+                                      minisim_error *error) {
     while (offset < commit->end) {
         struct ms_segment segment;
         minisim_status status = read_segment_at(c, offset, &segment, error);
+        if (!status && (segment.size > commit->end - offset || segment.first != ids_listed(c) ||
+                        c->commit.segments == commit->segments))
+            status = damaged(error, "the header of the segment", offset);
+        if (status == MINISIM_BAD_CATALOGUE && salvage) {
+            status = pass_over(c, &offset, commit, error);
+            if (!status)
+                continue;
+        }
         if (status)
             return status;
-        const struct ms_part *last =
-            c->commit.segments > 0 ? &c->parts[c->commit.segments - 1] : NULL;
-        if (segment.size > commit->end - offset ||
-            segment.first != (last ? last->first + last->count : 0) ||
-            c->commit.segments == commit->segments)
-            return damaged(error, "the header of the segment", offset);
         c->since_table = segment.columns[MS_TABLE] > 0 ? 0 : c->since_table + 1;
         struct ms_part part = {offset, segment.first, segment.count, segment.removed};
         if (!ms_add_part(c, &part))
@@ -160,20 +197,21 @@ static bool take_table(struct ms_catalogue *c, const struct ms_commit *commit) {
 }
 
 /* The list of all segments of a commit, which then is the catalogue's: of the newest TABLE and what
- * follows it, or of all headers. */
+ * follows it, or of all headers. What is salvaged may end early. */
 static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *commit, bool table,
-                                minisim_error *error) {
+                                bool salvage, minisim_error *error) {
     c->commit = *commit;
     c->commit.segments = 0;
     c->since_table = 0;
     uint64_t begin = table && take_table(c, commit) ? commit->table : MS_SEGMENTS_BEGIN;
-    minisim_status status = follow_segments(c, begin, commit, error);
+    minisim_status status = follow_segments(c, begin, commit, salvage, error);
     if (status)
         return status;
-    const struct ms_part *last = c->commit.segments ? &c->parts[c->commit.segments - 1] : NULL;
-    if (c->commit.segments != commit->segments ||
-        commit->ids != (last ? last->first + last->count : 0))
+    uint64_t ids = ids_listed(c);
+    if (!salvage && (c->commit.segments != commit->segments || commit->ids != ids))
         return damaged(error, "the list of segments, which ends", commit->end);
+    c->lost = commit->ids > ids ? commit->ids - ids : 0;
+    c->commit.ids = ids;
     return MINISIM_OK;
 }
 
@@ -181,9 +219,9 @@ static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *
 static minisim_status list_segments(struct ms_catalogue *c, const struct ms_commit *commit,
                                     minisim_error *error) {
     minisim_error cause;
-    minisim_status status = list_from(c, commit, true, &cause);
+    minisim_status status = list_from(c, commit, true, false, &cause);
     if (status == MINISIM_BAD_CATALOGUE)
-        return list_from(c, commit, false, error);
+        return list_from(c, commit, false, false, error);
     return status ? ms_fail(error, status, "%s", cause.text) : MINISIM_OK;
 }
 
@@ -232,6 +270,25 @@ static minisim_status read_all_removed(struct ms_catalogue *c, minisim_error *er
     return !status && count != c->commit.removed
                ? damaged(error, "the count of removed records, up", c->commit.end)
                : status;
+}
+
+/* As much of the list and of the removed ids as can be read; records whose removal cannot be read
+ * are there again. */
+static minisim_status salvage(struct ms_catalogue *c, const struct ms_commit *commit,
+                              minisim_error *error) {
+    if (c->removed)
+        memset(c->removed, 0, c->removed_size);
+    minisim_status status = list_from(c, commit, true, true, error);
+    for (size_t i = 0; !status && i < c->commit.segments; i++) {
+        if (c->parts[i].removed > 0)
+            status = read_removed(c, &c->parts[i], error);
+        if (status == MINISIM_BAD_CATALOGUE)
+            status = MINISIM_OK;
+    }
+    c->commit.removed = 0;
+    for (uint64_t id = 0; id < c->commit.ids; id++)
+        c->commit.removed += ms_catalogue_is_removed(c, id);
+    return status;
 }
 
 /* A commit whose slot was damaged after its segment was written: takes that up. */
@@ -288,9 +345,10 @@ static minisim_status choose_commit(struct ms_catalogue *c, struct ms_commit *co
     return MINISIM_OK;
 }
 
-minisim_status ms_catalogue_load(struct ms_catalogue *c, minisim_error *error) {
+minisim_status ms_catalogue_load(struct ms_catalogue *c, bool even_damaged, minisim_error *error) {
     uint8_t page[MS_PAGE];
     struct ms_commit commit;
+    minisim_error cause;
     minisim_status status = ms_file_read_at(c->descriptor, 0, page, sizeof page, error);
     if (status == MINISIM_BAD_CATALOGUE)
         return ms_fail(error, status, "this is no catalogue of minisim (.msc): it is too short");
@@ -298,9 +356,17 @@ minisim_status ms_catalogue_load(struct ms_catalogue *c, minisim_error *error) {
         status = ms_decode_header(page, &c->header, error);
     if (!status)
         status = choose_commit(c, &commit, error);
+    if (status)
+        return status;
+    status = list_segments(c, &commit, &cause);
     if (!status)
-        status = list_segments(c, &commit, error);
-    return status ? status : read_all_removed(c, error);
+        status = read_all_removed(c, &cause);
+    if (status != MINISIM_BAD_CATALOGUE)
+        return status ? ms_fail(error, status, "%s", cause.text) : MINISIM_OK;
+    if (!even_damaged)
+        return ms_fail(error, status, "%s; " MS_SALVAGE_ADVICE, cause.text);
+    c->damage = cause;
+    return salvage(c, &commit, error);
 }
 
 struct ms_catalogue *ms_catalogue_allocate(void) {
@@ -312,8 +378,8 @@ struct ms_catalogue *ms_catalogue_allocate(void) {
     return c;
 }
 
-minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalogue,
-                                 minisim_error *error) {
+static minisim_status open_reader(const char *path, bool even_damaged,
+                                  struct ms_catalogue **catalogue, minisim_error *error) {
     int descriptor;
     *catalogue = NULL;
     minisim_status status = ms_file_open_reader(path, &descriptor, NULL, error);
@@ -325,12 +391,22 @@ minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalog
         return out_of_memory(error);
     }
     c->descriptor = descriptor;
-    status = ms_catalogue_load(c, error);
+    status = ms_catalogue_load(c, even_damaged, error);
     if (status)
         ms_catalogue_close(c);
     else
         *catalogue = c;
     return status;
+}
+
+minisim_status ms_catalogue_open(const char *path, struct ms_catalogue **catalogue,
+                                 minisim_error *error) {
+    return open_reader(path, false, catalogue, error);
+}
+
+minisim_status ms_catalogue_open_damaged(const char *path, struct ms_catalogue **catalogue,
+                                         minisim_error *error) {
+    return open_reader(path, true, catalogue, error);
 }
 
 bool ms_catalogue_map(struct ms_catalogue *c, const void **begin, size_t *size) {

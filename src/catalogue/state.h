@@ -18,8 +18,10 @@ struct ms_catalogue {
     uint8_t *map;          /* the file up to commit.end; NULL: it is read */
     struct ms_part *parts; /* [commit.segments], by their ids */
     size_t part_capacity;
-    uint8_t *removed;    /* a bit for each id, in ids' order */
-    size_t removed_size; /* bytes */
+    minisim_error damage; /* what could not be read in opening a damaged one; else "" */
+    uint64_t lost;        /* ids behind the last that is listed of a damaged one */
+    uint8_t *removed;     /* a bit for each id, in ids' order */
+    size_t removed_size;  /* bytes */
     const struct ms_kernels *kernels;
     /* A writer's alone: the next segment, in memory. */
     bool writer;
@@ -38,8 +40,15 @@ minisim_status ms_catalogue_create_beside(const char *path, const struct ms_orig
                                           struct ms_catalogue **catalogue, char **beside,
                                           minisim_error *error);
 
-/* Reads what stands before and beside the records, of the open file. */
-minisim_status ms_catalogue_load(struct ms_catalogue *catalogue, minisim_error *error);
+/* Reads what stands before and beside the records, of the open file; even_damaged: as far as that
+ * goes (ms_catalogue_open_damaged). */
+minisim_status ms_catalogue_load(struct ms_catalogue *catalogue, bool even_damaged,
+                                 minisim_error *error);
+
+/* What a message about a damaged catalogue ends with. */
+#define MS_SALVAGE_ADVICE                                                                          \
+    "`minisim verify` names the records that are hurt, and `minisim merge` takes the rest over "   \
+    "into a new one"
 
 /* Adds a segment to the list. false: no memory. */
 bool ms_add_part(struct ms_catalogue *catalogue, const struct ms_part *part);

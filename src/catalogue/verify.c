@@ -161,6 +161,13 @@ static void tell(struct verification *v, const char *what, uint64_t first, uint6
         v->say(v->user, what, first, count);
 }
 
+static void tell_lost(struct verification *v) {
+    char text[96];
+    snprintf(text, sizeof text, "records from %llu on are lost: %llu",
+             (unsigned long long)v->c->commit.ids, (unsigned long long)v->c->lost);
+    tell(v, text, 0, 0);
+}
+
 /* Records point to their own segment, and names have their keys. */
 static minisim_status check_records(struct verification *v, const struct ms_part *part,
                                     minisim_error *error) {
@@ -254,10 +261,14 @@ minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *
                  i == 0 ? "commit slot 0 is damaged; the other one and what follows it stand"
                         : "commit slot 1 is damaged; the other one and what follows it stand",
                  0, 0);
+    if (c->lost)
+        tell_lost(&v);
     for (size_t i = 0; !status && i < c->commit.segments; i++)
         status =
             verify_part(&v, &c->parts[i],
                         i + 1 < c->commit.segments ? c->parts[i + 1].offset : c->commit.end, error);
+    if (!status && v.whole && c->damage.text[0]) /* a list that contradicts itself */
+        tell(&v, c->damage.text, 0, 0);
     if (!status && v.whole && v.notes != c->commit.notes)
         tell(&v, "the commit slot names other notes than the newest", 0, 0);
     ms_stored_close(&v.rows);

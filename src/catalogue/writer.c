@@ -110,12 +110,10 @@ static minisim_status check_writable(const struct ms_catalogue *c, minisim_error
     if (fstat(c->descriptor, &about) != 0)
         return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
     if ((uint64_t)about.st_size < c->commit.end)
-        return ms_fail(
-            error, MINISIM_BAD_CATALOGUE,
-            "the catalogue is cut short: it ends before byte %llu, so nothing can be "
-            "added; `minisim verify` names the records that are hurt, and `minisim merge` "
-            "takes the rest over into a new one",
-            (unsigned long long)c->commit.end);
+        return ms_fail(error, MINISIM_BAD_CATALOGUE,
+                       "the catalogue is cut short: it ends before byte %llu, so nothing can be "
+                       "added; " MS_SALVAGE_ADVICE,
+                       (unsigned long long)c->commit.end);
     if (c->commit.generation > GENERATION_MOST)
         return ms_fail(error, MINISIM_BAD_CATALOGUE,
                        "the catalogue is damaged: there cannot have been %llu commits",
@@ -160,7 +158,7 @@ minisim_status ms_catalogue_open_writer(const char *path, const struct ms_origin
     }
     c->failed = true; /* until it is known to be whole, its tail is left alone */
     c->descriptor = descriptor;
-    status = ms_catalogue_load(c, error);
+    status = ms_catalogue_load(c, false, error);
     if (!status)
         status = check_writable(c, error);
     if (!status && origin)

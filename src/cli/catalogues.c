@@ -24,14 +24,25 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
     return false;
 }
 
-bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
+typedef minisim_status open_fn(const char *path, struct ms_catalogue **catalogue,
+                               minisim_error *error);
+
+static bool open_by(open_fn *open, const char *path, struct ms_catalogue **catalogue) {
     minisim_error error;
-    minisim_status status = ms_catalogue_open(path, catalogue, &error);
+    minisim_status status = open(path, catalogue, &error);
     if (status == MINISIM_OK)
         return true;
     /* Missing or unreadable is unusable. */
     return ms_catalogue_failed(path, status == MINISIM_REFUSED ? MINISIM_BAD_CATALOGUE : status,
                                &error);
+}
+
+bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
+    return open_by(ms_catalogue_open, path, catalogue);
+}
+
+bool ms_open_damaged(const char *path, struct ms_catalogue **catalogue) {
+    return open_by(ms_catalogue_open_damaged, path, catalogue);
 }
 
 /* What is mapped, and what to say when it is gone: of the two catalogues that a verb compares. */
@@ -90,6 +101,8 @@ const char *ms_put_query(const struct ms_kernels *kernels, minisim_metric metric
         why = "its values are all zero or out of range: it has no cosine distance";
     else if (!ms_stored_put(kernels, queries, at, vector))
         why = "it has a value beyond 65504, which f16 cannot hold";
+    else if (metric == MINISIM_COSINE && queries->norms[at] == 0)
+        why = "its values round to zero in the catalogue's type: it has no cosine distance";
     if (why) {
         ms_complain(name, "%s", why);
         ms_note(MS_EXIT_SOME_FAILED);

@@ -10,6 +10,8 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
 
 /* For reading. false: this was said and noted. */
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue);
+/* The same, even if it is damaged (ms_catalogue_open_damaged). */
+bool ms_open_damaged(const char *path, struct ms_catalogue **catalogue);
 
 /* Maps it (ms_catalogue_map) if that can be. Where somebody cuts the file short from now on, this
  * is said, and the program ends. For two catalogues, which stay open. */

@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const struct ms_option import_options[] = {
     {MS_OPTION_IDS, "ids", 0, "FILE",
@@ -39,7 +40,7 @@ const struct ms_verb ms_verb_import = {
     {import_options},
     ms_run_import};
 
-enum outcome { NEW, CHANGED, UNCHANGED, OUTCOMES };
+enum outcome { NEW, CHANGED, UNCHANGED, LEFT_OUT, OUTCOMES };
 
 struct import {
     int type, json; /* type: -1 not said */
@@ -122,7 +123,7 @@ static minisim_status add(struct import *x, const char *name, const float *value
 }
 
 static void report(const struct import *x) {
-    static const char *const names[] = {"new", "changed", "unchanged"};
+    static const char *const names[] = {"new", "changed", "unchanged", "left_out"};
     uint64_t records = ms_catalogue_count(x->catalogue);
     struct ms_json json = {.file = stdout};
     char number[MS_NUMBER_SIZE];
@@ -139,25 +140,41 @@ static void report(const struct import *x) {
         printf(": %s records", ms_count_text(records, number));
         for (size_t i = 0; i < OUTCOMES; i++)
             if (x->counts[i] > 0)
-                printf(", %s %s", ms_count_text(x->counts[i], number), names[i]);
+                printf(", %s %s", ms_count_text(x->counts[i], number),
+                       i == LEFT_OUT ? "left out" : names[i]);
     }
     putchar('\n');
 }
 
-/* An interrupt keeps what is done; a row that cannot be added, what is committed. */
+/* A row that the type cannot hold, which is said. */
+static bool is_beyond(const struct import *x, enum ms_vector_type type,
+                      const struct ms_array *array, size_t row) {
+    size_t n = array->vectors.columns;
+    if (ms_can_be_stored(type, array->vectors.values + row * n, n))
+        return false;
+    ms_complain(x->file,
+                "row %zu (counted from 0) was left out: it has a value beyond 65504, which f16 "
+                "cannot hold",
+                row);
+    ms_note(MS_EXIT_SOME_FAILED);
+    return true;
+}
+
+/* An interrupt keeps what is done. */
 static void add_rows(struct import *x, const struct ms_array *array) {
+    enum ms_vector_type type = ms_catalogue_origin(x->catalogue)->type;
     size_t columns = array->vectors.columns;
     minisim_error error;
-    minisim_status status = ms_known_open(&x->known, x->catalogue, &error);
+    minisim_status status = ms_known_open(&x->known, x->catalogue, NULL, &error);
     bool good = !status;
     ms_progress_start_rows(x->progress, array->vectors.rows);
     for (size_t i = 0; good && i < array->vectors.rows && !ms_interrupted(); i++) {
-        status = add(x, array->names[i], array->vectors.values + i * columns, columns, &error);
+        bool beyond = is_beyond(x, type, array, i);
+        x->counts[LEFT_OUT] += beyond;
+        if (!beyond)
+            status = add(x, array->names[i], array->vectors.values + i * columns, columns, &error);
         good = !status;
-        if (good)
-            ms_progress_step(false);
-        else
-            ms_complain(x->file, "row %zu (counted from 0) was not added", i);
+        ms_progress_step(beyond);
     }
     ms_progress_end();
     if (good)
@@ -169,6 +186,22 @@ static void add_rows(struct import *x, const struct ms_array *array) {
         ms_labels_report(&x->labels);
     }
     ms_known_close(&x->known);
+}
+
+/* Whether a catalogue that is to be made could hold all rows: once it is there, its type stays. */
+static bool can_begin(const struct import *x, enum ms_vector_type type,
+                      const struct ms_array *array) {
+    size_t n = array->vectors.columns, row = 0;
+    while (row < array->vectors.rows && ms_can_be_stored(type, array->vectors.values + row * n, n))
+        row++;
+    if (row == array->vectors.rows || access(x->path, F_OK) == 0)
+        return true;
+    ms_complain(x->file,
+                "row %zu (counted from 0) has a value beyond 65504, which f16 cannot hold: use "
+                "--type f32; nothing was imported",
+                row);
+    ms_note(MS_EXIT_SOME_FAILED);
+    return false;
 }
 
 static void import(struct import *x) {
@@ -185,7 +218,7 @@ static void import(struct import *x) {
     if (array.vectors.columns > MS_DIMENSION_MOST) {
         ms_complain(x->file, "its rows have more than %d values", MS_DIMENSION_MOST);
         ms_note(MS_EXIT_SOME_FAILED);
-    } else {
+    } else if (can_begin(x, origin.type, &array)) {
         minisim_status status = ms_catalogue_open_writer(x->path, &origin, &x->catalogue, &error);
         if (status)
             ms_catalogue_failed(x->path, status, &error);

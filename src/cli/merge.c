@@ -94,7 +94,7 @@ static void compact(const char *path, const struct settings *s) {
 static bool merge_one(struct ms_catalogue *c, const char *path, struct ms_merged *merged) {
     struct ms_catalogue *other;
     minisim_error error;
-    if (!ms_open_catalogue(path, &other))
+    if (!ms_open_damaged(path, &other))
         return false;
     minisim_status status = ms_catalogue_merge(c, other, stop, NULL, merged, &error);
     ms_catalogue_close(other);
@@ -115,13 +115,18 @@ static void report(const char *path, const struct settings *s, const struct ms_m
                     ms_count_text(merged->hurt, text[0]));
         ms_note(MS_EXIT_WEIGHTS);
     }
+    if (merged->hurt_notes > 0) {
+        ms_complain(path, "notes of %s of the others are damaged: left out",
+                    ms_count_text(merged->hurt_notes, text[0]));
+        ms_note(MS_EXIT_WEIGHTS);
+    }
 }
 
 static void merge(char **paths, size_t count, const struct settings *s) {
     struct ms_catalogue *c;
     struct ms_merged merged = {0};
     minisim_error error;
-    if (!ms_open_catalogue(paths[1], &c))
+    if (!ms_open_damaged(paths[1], &c))
         return;
     struct ms_origin origin = *ms_catalogue_origin(c);
     ms_catalogue_close(c);
@@ -151,7 +156,7 @@ static void foresee(char **paths, size_t count, const struct settings *s) {
     bool is_new = access(paths[0], F_OK) != 0, good = all || ms_out_of_memory();
     size_t opened = 0;
     for (size_t i = is_new; good && i < count; i++)
-        if ((good = ms_open_catalogue(paths[i], &all[opened])))
+        if ((good = (i > 0 ? ms_open_damaged : ms_open_catalogue)(paths[i], &all[opened])))
             opened++;
     minisim_status status =
         good ? ms_catalogue_foresee_merge(all, opened, is_new, stop, NULL, &merged, &error)

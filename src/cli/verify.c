@@ -169,7 +169,7 @@ void ms_run_verify(const struct ms_verb *verb, int argc, char **argv) {
         return;
     }
     v.path = argv[0];
-    if (ms_open_catalogue(v.path, &v.catalogue)) {
+    if (ms_open_damaged(v.path, &v.catalogue)) {
         verify(&v);
         ms_catalogue_close(v.catalogue);
     }

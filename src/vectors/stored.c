@@ -63,6 +63,14 @@ static bool store_f16(uint16_t *to, float x) {
     return true;
 }
 
+bool ms_can_be_stored(enum ms_vector_type type, const float *vector, size_t n) {
+    uint16_t half;
+    size_t i = 0;
+    while (i < n && (type != MS_F16 || store_f16(&half, vector[i])))
+        i++;
+    return i == n;
+}
+
 /* The nearest whole number, the even one of two, of a value far below 2^22: at 1.5 * 2^23 floats
  * are whole numbers. */
 static float to_whole(float x) {

@@ -29,8 +29,10 @@ size_t ms_stored_stride(enum ms_vector_type type, size_t n);
 bool ms_stored_open(struct ms_stored *stored, enum ms_vector_type type, size_t n, size_t count);
 void ms_stored_close(struct ms_stored *stored);
 
-/* Rounds n finite values to vector `row`, and sums up its norm. false: it has none of this type
- * (f16: a value beyond 65,504). */
+/* Whether n finite values can be stored in the type: no f16 is beyond 65,504. */
+bool ms_can_be_stored(enum ms_vector_type type, const float *vector, size_t n);
+
+/* Rounds n finite values to vector `row`, and sums up its norm. false: they cannot be stored. */
 bool ms_stored_put(const struct ms_kernels *kernels, struct ms_stored *stored, size_t row,
                    const float *vector);
 

@@ -105,12 +105,14 @@ static bool read_all(const char *path) {
     struct ms_catalogue *c;
     minisim_error error = {""};
     size_t damage = 0;
+    struct ms_merged merged = {0};
     minisim_status status = ms_catalogue_open(path, &c, &error);
     require((status == MINISIM_OK) == !!c && (status == MINISIM_OK) == !error.text[0]);
-    if (!c)
+    if (!c && ms_catalogue_open_damaged(path, &c, &error))
         return false;
     bool clean = ms_catalogue_verify(c, count_damage, &damage, &error) == MINISIM_OK;
-    require(clean == (damage == 0));
+    require(clean == (damage == 0) && (!status || !clean));
+    require(!ms_catalogue_foresee_merge(&c, 1, true, go_on, NULL, &merged, &error));
     bool good = list(c);
     if (ms_catalogue_ids(c) > 0)
         good = search_both_ways(c) && good;
