@@ -286,7 +286,7 @@ static minisim_status salvage(struct ms_catalogue *c, const struct ms_commit *co
             status = MINISIM_OK;
     }
     c->commit.removed = 0;
-    for (uint64_t id = 0; id < c->commit.ids; id++)
+    for (uint64_t id = 0; id < 8 * (uint64_t)c->removed_size; id++)
         c->commit.removed += ms_catalogue_is_removed(c, id);
     return status;
 }
