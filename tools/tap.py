@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
-SHARED = os.environ.get("MINISIM_SHARED")
+# As tests/run finds it.
+SHARED = os.environ.get("MINISIM_SHARED", os.path.join(os.path.dirname(__file__), "..", "..", "shared"))
+if not os.path.isdir(os.path.join(SHARED, "reference")):
+    SHARED = None
 
 
 class Tap:

@@ -273,6 +273,8 @@ minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *
         tell(&v, "the commit slot names other notes than the newest", 0, 0);
     ms_stored_close(&v.rows);
     if (!status && !v.whole)
-        status = ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue is damaged");
+        status =
+            ms_fail(error, MINISIM_BAD_CATALOGUE,
+                    "the catalogue is damaged; `minisim merge` takes the rest over into a new one");
     return status;
 }

@@ -34,7 +34,8 @@ static const struct ms_option duplicates_options[] = {
      "of a group, keep by resolution (usual), bytes,\noldest, newest or first (as indexed)"},
     {MS_OPTION_PREFER, "prefer", 0, "DIR", "keep what is in this folder before others"},
     {MS_OPTION_REMOVABLE, "removable", 0, NULL,
-     "print only the paths that need not be kept,\nfor xargs (with -0); nothing is deleted"},
+     "print only the paths that --keep does not keep,\nfor xargs (with -0); copies alone: --only "
+     "same"},
     {MS_OPTION_NOT_DUPLICATES, "not-duplicates", 0, "FILE",
      "a list of names, two by two: pairs that are\nno duplicates"},
     {MS_OPTION_REMEMBER, "remember", 0, NULL, "note these pairs in the catalogue for ever"},
@@ -55,7 +56,8 @@ const struct ms_verb ms_verb_duplicates = {
     "\n"
     "  minisim duplicates Pictures/\n"
     "  minisim duplicates train.msc --against test.msc\n"
-    "  minisim duplicates Pictures/ --removable -0 | xargs -0 mv -t double/",
+    "  minisim duplicates Pictures/ --only same --removable -0 |\n"
+    "      xargs -0 -r mv --backup=numbered -t double/",
     {duplicates_options, ms_source_options, ms_network_options, ms_picture_options},
     ms_run_duplicates};
 

@@ -137,7 +137,7 @@ static bool check(const struct export *x, size_t count) {
     if (count != 1)
         return ms_refuse_usage("export takes one CATALOGUE; see minisim export --help");
     if (!format || !x->output_path)
-        return ms_refuse_usage("export needs --to FORMAT and -o FILE");
+        return ms_refuse_usage("export needs --to FORMAT and -o FILE; see minisim export --help");
     if (x->metric_said && !format->metric)
         return ms_refuse_usage("--metric: %s does not say it; tell the engine", format->name);
     if (!format->names && !x->ids_path)

@@ -266,7 +266,8 @@ void ms_run_info(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &info, &count))
         return;
     if (count > 1 || (count == 1 && info.pictures.weights)) {
-        ms_refuse_usage("info takes one file of weights, or one catalogue");
+        ms_refuse_usage(
+            "info takes one file of weights, or one catalogue; see minisim info --help");
         return;
     }
     if (count == 1 && ms_is_catalogue(argv[0])) {

@@ -73,6 +73,7 @@ bool ms_find_fact_limit(struct ms_limit *limit, const minisim_model *model) {
     if (limit->from)
         return true;
     return ms_refuse_usage("nobody knows how close duplicates are here: say --%s; minisim search "
-                           "shows how far pictures are, minisim calibrate measures it",
-                           ms_limit_metric(limit) == MINISIM_DOT ? "min-score" : "max-distance");
+                           "shows how far apart they are%s",
+                           ms_limit_metric(limit) == MINISIM_DOT ? "min-score" : "max-distance",
+                           model ? ", minisim calibrate measures it" : "");
 }

@@ -97,7 +97,7 @@ void ms_run_list(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &list, &count))
         return;
     if (count != 1)
-        ms_refuse_usage("list takes one CATALOGUE");
+        ms_refuse_usage("list takes one CATALOGUE; see minisim list --help");
     else if (list.json && list.null_ended)
         ms_refuse_usage("--null is for names, --json has its own ends");
     else if (ms_open_catalogue(argv[0], &catalogue)) {

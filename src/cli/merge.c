@@ -179,7 +179,7 @@ void ms_run_compact(const struct ms_verb *verb, int argc, char **argv) {
     if (count == 1)
         compact(argv[0], &s);
     else
-        ms_refuse_usage("compact takes one CATALOGUE");
+        ms_refuse_usage("compact takes one CATALOGUE; see minisim compact --help");
 }
 
 void ms_run_merge(const struct ms_verb *verb, int argc, char **argv) {
@@ -188,7 +188,7 @@ void ms_run_merge(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &s, &count))
         return;
     if (count < 2) {
-        ms_refuse_usage("merge takes a CATALOGUE and at least one OTHER");
+        ms_refuse_usage("merge takes a CATALOGUE and at least one OTHER; see minisim merge --help");
         return;
     }
     ms_progress_start_rows((enum ms_progress_mode)s.progress, 0);

@@ -108,7 +108,7 @@ void ms_run_remove(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &r, &count))
         return;
     if (count == 0 || (count == 1 && !r.files_from)) {
-        ms_refuse_usage("remove needs a CATALOGUE and a PATH");
+        ms_refuse_usage("remove needs a CATALOGUE and a PATH; see minisim remove --help");
         return;
     }
     r.path = argv[0];

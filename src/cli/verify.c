@@ -165,7 +165,7 @@ void ms_run_verify(const struct ms_verb *verb, int argc, char **argv) {
     if (!ms_parse_options(verb, argc, argv, take_option, &v, &count))
         return;
     if (count != 1) {
-        ms_refuse_usage("verify takes one CATALOGUE");
+        ms_refuse_usage("verify takes one CATALOGUE; see minisim verify --help");
         return;
     }
     v.path = argv[0];
