@@ -97,6 +97,9 @@ found() {
     expect 3 "$minisim" index f32.msc --resample bicubic p
     expect 2 "$minisim" search f32.msc --metric dot --max-distance 1 p/7.ppm
     expect 3 "$minisim" search none.msc p/7.ppm
+    grep -q '^minisim: none.msc: there is no such file: minisim index makes one$' "$err"
+    expect 2 "$minisim" index p f32.msc
+    grep -q '^minisim: p: it is a folder: the CATALOGUE comes first' "$err"
     expect 3 "$minisim" search p/7.ppm p/7.ppm
     grep -q 'no catalogue' "$err"
 }
@@ -368,7 +371,7 @@ compacted() {
     lines 20 names
     old=$(wc -c <c.msc)
     expect 0 "$minisim" compact -n c.msc
-    grep -qx 'c.msc: would drop 10 records that were removed' "$out"
+    grep -qx 'c.msc: would drop 10 removed records' "$out"
     chmod 640 c.msc
     ln -s c.msc link.msc
     expect 0 "$minisim" compact link.msc

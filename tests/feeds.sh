@@ -57,7 +57,7 @@ indexed() {
     for i in 2 3 4; do hidden p/$i.odd $i; done
     find p -type f -exec touch -d 2020-01-01 {} +
     expect 0 "$minisim" index c.msc p
-    grep -qx 'c.msc: 1 records, 1 new' "$out"
+    grep -qx 'c.msc: 1 record, 1 new' "$out"
     : >"$dir/undone"
     expect 0 "$minisim" index --decoder "odd=$undo {}" c.msc p
     grep -qx 'c.msc: 4 records, 3 new, 1 unchanged' "$out"
@@ -73,7 +73,7 @@ indexed() {
     grep -qx "0	$PWD/p/2.odd" "$out"
     expect 1 "$minisim" index --decoder 'odd=false {}' new.msc p
     grep -q 'p/2.odd: its decoder false ended with exit status 1$' "$err"
-    grep -qx 'new.msc: 1 records, 1 new' "$out"
+    grep -qx 'new.msc: 1 record, 1 new' "$out"
 }
 
 # An interrupt does not wait for a decoder, and takes it along.

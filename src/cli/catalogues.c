@@ -32,6 +32,8 @@ static bool open_by(open_fn *open, const char *path, struct ms_catalogue **catal
     minisim_status status = open(path, catalogue, &error);
     if (status == MINISIM_OK)
         return true;
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        snprintf(error.text, sizeof error.text, "there is no such file: minisim index makes one");
     /* Missing or unreadable is unusable. */
     return ms_catalogue_failed(path, status == MINISIM_REFUSED ? MINISIM_BAD_CATALOGUE : status,
                                &error);

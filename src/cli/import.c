@@ -137,7 +137,7 @@ static void report(const struct import *x) {
         ms_json_close(&json, '}');
     } else {
         ms_write_name(stdout, x->path);
-        printf(": %s records", ms_count_text(records, number));
+        printf(": %s record%s", ms_count_text(records, number), records == 1 ? "" : "s");
         for (size_t i = 0; i < OUTCOMES; i++)
             if (x->counts[i] > 0)
                 printf(", %s %s", ms_count_text(x->counts[i], number),

@@ -183,6 +183,7 @@ static bool commit(struct index *x) {
 
 static bool open_catalogue(struct index *x, const struct ms_engine *engine) {
     struct ms_origin origin;
+    struct stat about;
     minisim_error error;
     ms_origin_of(engine->contexts[0], ms_region_of(&x->pictures), &origin);
     if (x->type >= 0) {
@@ -190,6 +191,11 @@ static bool open_catalogue(struct index *x, const struct ms_engine *engine) {
         origin.any_type = false;
     }
     minisim_status status = ms_catalogue_open_writer(x->path, &origin, &x->catalogue, &error);
+    if (status && stat(x->path, &about) == 0 && S_ISDIR(about.st_mode)) {
+        ms_complain(x->path, "it is a folder: the CATALOGUE comes first, then what to index");
+        ms_note(MS_EXIT_USAGE);
+        return false;
+    }
     if (status)
         return fail(x, status, &error);
     x->old_ids = ms_catalogue_ids(x->catalogue);
@@ -579,7 +585,7 @@ static void report(const struct index *x) {
         return;
     }
     ms_write_name(stdout, x->path);
-    printf(": %s records", ms_count_text(records, number));
+    printf(": %s record%s", ms_count_text(records, number), records == 1 ? "" : "s");
     for (size_t i = 0; i < OUTCOMES; i++)
         if (x->counts[i] > 0)
             printf(", %s %s", ms_count_text(x->counts[i], number), outcome_names[i]);

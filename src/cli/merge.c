@@ -87,8 +87,8 @@ static void compact(const char *path, const struct settings *s) {
         }
     }
     ms_write_name(stdout, path);
-    printf(": %s %s records that were removed\n", s->dry_run ? "would drop" : "dropped",
-           ms_count_text(removed, number));
+    printf(": %s %s removed record%s\n", s->dry_run ? "would drop" : "dropped",
+           ms_count_text(removed, number), removed == 1 ? "" : "s");
 }
 
 static bool merge_one(struct ms_catalogue *c, const char *path, struct ms_merged *merged) {

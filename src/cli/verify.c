@@ -154,7 +154,8 @@ static void verify(struct verification *v) {
         ms_catalogue_failed(v->path, status, &error);
         return;
     }
-    printf("%s records, undamaged\n", ms_count_text(ms_catalogue_count(v->catalogue), number));
+    uint64_t records = ms_catalogue_count(v->catalogue);
+    printf("%s record%s, undamaged\n", ms_count_text(records, number), records == 1 ? "" : "s");
     if (v->recompute)
         recompute(v);
 }
