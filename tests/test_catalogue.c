@@ -1085,7 +1085,7 @@ static void what_stands_is_salvaged(void **state) {
         }
     for (uint64_t i = 0; i < SEGMENTS; i++) {
         struct range hurt = {i * EACH, IDS};
-        write_whole(bytes, segments[i].offset);
+        write_whole(bytes, (size_t)segments[i].offset);
         check_salvage(IDS, hurt, hurt);
     }
     struct range silent = {EACH, 2 * EACH};
