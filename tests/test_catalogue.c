@@ -996,20 +996,28 @@ static void note_damage(void *user, const char *what, uint64_t first, uint64_t c
     hurt->end = count > 0 ? first + count : hurt->end;
 }
 
-/* What of `c` can be joined to a new catalogue is all but `hurt`. */
-static void check_joined(const struct ms_catalogue *c, uint64_t ids, struct range hurt,
-                         struct range silent) {
-    struct ms_merged foreseen = {0}, merged = {0};
-    struct ms_known known;
+/* A new catalogue, of what of `c` can be joined to it; to be closed. */
+static struct ms_catalogue *join(const struct ms_catalogue *c, struct ms_merged *merged) {
     minisim_error error;
     char new_path[80];
-    struct ms_catalogue *new, *other;
+    struct ms_catalogue *new;
+    *merged = (struct ms_merged){0};
     snprintf(new_path, sizeof new_path, "%s/new.msc", folder);
     unlink(new_path);
     assert_int_equal(ms_catalogue_open_writer(new_path, ms_catalogue_origin(c), &new, &error), 0);
-    assert_int_equal(ms_catalogue_merge(new, c, never, NULL, &merged, &error), MINISIM_OK);
+    assert_int_equal(ms_catalogue_merge(new, c, never, NULL, merged, &error), MINISIM_OK);
     assert_int_equal(ms_catalogue_commit(new, &error), MINISIM_OK);
-    assert_int_equal(ms_known_open(&known, new, NULL, &error), MINISIM_OK);
+    return new;
+}
+
+/* That is all but `hurt`. */
+static void check_joined(const struct ms_catalogue *c, uint64_t ids, struct range hurt,
+                         struct range silent) {
+    struct ms_merged foreseen = {0}, merged;
+    struct ms_known known;
+    minisim_error error;
+    struct ms_catalogue *new = join(c, &merged), *other;
+    assert_int_equal(ms_known_open(&known, new, &error), MINISIM_OK);
     for (uint64_t id = 0; id < ids; id++) {
         char text[64];
         bool found;
@@ -1109,14 +1117,9 @@ static void damaged_notes_are_left_out(void **state) {
     bytes[segment.offset + ms_column_begin(&segment, MS_NOTES)] ^= 1;
     write_whole(bytes, size);
     free(bytes);
-    struct ms_merged merged = {0};
-    struct ms_catalogue *new;
-    char new_path[80];
-    snprintf(new_path, sizeof new_path, "%s/new.msc", folder);
-    unlink(new_path);
+    struct ms_merged merged;
     c = open_reader();
-    assert_int_equal(ms_catalogue_open_writer(new_path, ms_catalogue_origin(c), &new, &error), 0);
-    assert_int_equal(ms_catalogue_merge(new, c, never, NULL, &merged, &error), MINISIM_OK);
+    struct ms_catalogue *new = join(c, &merged);
     assert_true(merged.added == 6 && merged.hurt == 0 && merged.hurt_notes == 1);
     ms_catalogue_close(new);
     ms_catalogue_close(c);

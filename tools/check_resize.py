@@ -12,6 +12,7 @@ import sys
 
 import numpy
 from PIL import Image
+from tap import SHARED
 
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 TRANSPOSES = {
@@ -143,9 +144,8 @@ def main():
         sys.exit("usage: check_resize.py BUILD")
     tool, results = os.path.join(sys.argv[1], "prepare_tool"), []
     check_cases(tool, results)
-    shared = os.environ.get("MINISIM_SHARED")
-    if shared and os.path.isdir(os.path.join(shared, "photos")):
-        check_photos(tool, shared, results)
+    if SHARED:
+        check_photos(tool, SHARED, results)
     else:
         print("# left out: photos against their reference pixels (../shared is not here)")
     print("1..%d" % len(results))

@@ -185,7 +185,7 @@ static bool is_taken(const struct ms_catalogue *c, uint64_t id, const uint8_t *h
 static bool is_hurt(minisim_status *status, uint64_t id, uint8_t *hurt, struct ms_merged *merged) {
     if (*status != MINISIM_BAD_CATALOGUE)
         return false;
-    hurt[id / 8] |= (uint8_t)(1 << id % 8);
+    mark_hurt(hurt, NULL, id, 1);
     merged->hurt++;
     *status = MINISIM_OK;
     return true;
@@ -253,18 +253,13 @@ static minisim_status merge_notes(struct ms_catalogue *c, const struct ms_catalo
     return status;
 }
 
-static minisim_status skip_note(void *user, const char *key, const void *value, size_t size,
-                                minisim_error *error) {
-    (void)user;
-    (void)key;
-    (void)value;
-    (void)size;
-    (void)error;
-    return MINISIM_OK;
-}
-
+/* Looking for one, whichever it is, reads them all. */
 static bool has_damaged_notes(const struct ms_catalogue *c) {
-    return ms_catalogue_each_note(c, skip_note, NULL, NULL) == MINISIM_BAD_CATALOGUE;
+    void *value;
+    size_t size;
+    bool damaged = ms_catalogue_get_note(c, "", &value, &size, NULL) == MINISIM_BAD_CATALOGUE;
+    free(value);
+    return damaged;
 }
 
 minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalogue *other,
@@ -276,7 +271,7 @@ minisim_status ms_catalogue_merge(struct ms_catalogue *c, const struct ms_catalo
     minisim_status status = ms_check_reading(&c->header.origin, &other->header.origin, error);
     if (status)
         return MINISIM_BAD_ARGUMENT;
-    status = ms_known_open(&known, c, NULL, error);
+    status = ms_known_open(&known, c, error);
     if (!status)
         status = find_hurt(other, &hurt, merged, error);
     if (!status && !(carried = allocate(c)))
@@ -320,7 +315,7 @@ static minisim_status find_merged(const struct ms_known *known, size_t count, co
     return MINISIM_OK;
 }
 
-/* Of all[count], whose known[count] is opened. */
+/* Its records that are taken come to be known[count]. */
 static minisim_status foresee(struct ms_known *known, size_t count,
                               const struct ms_catalogue *other, ms_stop_fn *stop, void *user,
                               struct ms_merged *merged, minisim_error *error) {
@@ -328,6 +323,7 @@ static minisim_status foresee(struct ms_known *known, size_t count,
     struct ms_record record, old;
     uint8_t *hurt;
     minisim_status status = find_hurt(other, &hurt, merged, error);
+    known[count].catalogue = other;
     for (uint64_t id = 0; !status && id < ms_catalogue_ids(other); id++) {
         size_t one;
         bool found;
@@ -342,12 +338,12 @@ static minisim_status foresee(struct ms_known *known, size_t count,
             status = find_merged(known, count, path, &found, &old, error);
         if (!status)
             ++*judge(merged, found ? &old : NULL, &record);
+        if (!status)
+            status = ms_known_add(&known[count], id, error);
         if (!status && stop(user, id))
             status = told_to_stop(error);
     }
     merged->hurt_notes += !status && has_damaged_notes(other);
-    if (!status)
-        status = ms_known_open(&known[count], other, hurt, error);
     free(hurt);
     return status;
 }
@@ -365,7 +361,7 @@ minisim_status ms_catalogue_foresee_merge(struct ms_catalogue *const *all, size_
         else if (i > 0 || into_new)
             status = foresee(known, i, all[i], stop, user, merged, error);
         else
-            status = ms_known_open(&known[i], all[i], NULL, error);
+            status = ms_known_open(&known[i], all[i], error);
     }
     for (size_t i = 0; i < count; i++)
         ms_known_close(&known[i]);

@@ -176,9 +176,9 @@ minisim_status ms_distinct_drop(const struct ms_distinct *d, const struct ms_cat
     size_t judged_count = 0, kept = 0;
     if (d->count == 0)
         return MINISIM_OK;
-    minisim_status status = ms_known_open(&known, rows, NULL, error);
+    minisim_status status = ms_known_open(&known, rows, error);
     if (!status && others)
-        status = ms_known_open(&other_known, others, NULL, error);
+        status = ms_known_open(&other_known, others, error);
     if (!status)
         status = find_all_judged(d, &known, others ? &other_known : &known, &judged, &judged_count,
                                  error);

@@ -183,6 +183,14 @@ minisim_status ms_file_publish(int descriptor, const char *beside, const char *p
     return sync_folder(path, error);
 }
 
+minisim_status ms_file_size(int descriptor, uint64_t *size, minisim_error *error) {
+    struct stat about;
+    if (fstat(descriptor, &about) != 0)
+        return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
+    *size = (uint64_t)about.st_size;
+    return MINISIM_OK;
+}
+
 minisim_status ms_file_read_at(int descriptor, uint64_t offset, void *to, size_t size,
                                minisim_error *error) {
     for (size_t done = 0; done < size;) {

@@ -30,6 +30,8 @@ void ms_file_clear_beside(const char *path);
 minisim_status ms_file_publish(int descriptor, const char *beside, const char *path, bool replace,
                                minisim_error *error);
 
+minisim_status ms_file_size(int descriptor, uint64_t *size, minisim_error *error);
+
 /* BAD_CATALOGUE where the file ends early. */
 minisim_status ms_file_read_at(int descriptor, uint64_t offset, void *to, size_t size,
                                minisim_error *error);

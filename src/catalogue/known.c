@@ -81,18 +81,14 @@ static minisim_status add(struct ms_known *known, uint64_t id, const struct ms_r
 }
 
 minisim_status ms_known_open(struct ms_known *known, const struct ms_catalogue *catalogue,
-                             const uint8_t *hurt, minisim_error *error) {
+                             minisim_error *error) {
     enum { AT_ONCE = 64 };
     struct ms_record records[AT_ONCE];
     minisim_status status = MINISIM_OK;
     *known = (struct ms_known){.catalogue = catalogue};
     for (uint64_t id = 0, ids = ms_catalogue_ids(catalogue); !status && id < ids;) {
         size_t count;
-        if (hurt && (hurt[id / 8] >> id % 8 & 1 || ms_catalogue_is_removed(catalogue, id))) {
-            id++;
-            continue;
-        }
-        status = ms_catalogue_records(catalogue, id, hurt ? 1 : AT_ONCE, records, &count, error);
+        status = ms_catalogue_records(catalogue, id, AT_ONCE, records, &count, error);
         for (size_t i = 0; !status && i < count; i++, id++)
             if (!ms_catalogue_is_removed(catalogue, id))
                 status = add(known, id, &records[i], error);

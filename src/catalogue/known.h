@@ -16,9 +16,9 @@ struct ms_known {
     size_t capacity, count;
 };
 
-/* Of all records that are not removed, nor have a bit in `hurt` (NULL: none has). */
+/* Of all records that are not removed. */
 minisim_status ms_known_open(struct ms_known *known, const struct ms_catalogue *catalogue,
-                             const uint8_t *hurt, minisim_error *error);
+                             minisim_error *error);
 void ms_known_close(struct ms_known *known);
 
 /* One more record that was added. */

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/sha256.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,6 +107,10 @@ minisim_status ms_read_column(const struct ms_catalogue *c, const struct ms_segm
 
 /* ---- opening ---- */
 
+static bool is_salvaged(const struct ms_catalogue *c) {
+    return c->damage.text[0] != '\0';
+}
+
 /* The ids of the segments listed so far. */
 static uint64_t ids_listed(const struct ms_catalogue *c) {
     const struct ms_part *last = c->commit.segments ? &c->parts[c->commit.segments - 1] : NULL;
@@ -123,10 +126,11 @@ static minisim_status pass_over(struct ms_catalogue *c, uint64_t *offset,
                                 const struct ms_commit *commit, minisim_error *error) {
     struct ms_part part = {.offset = *offset, .first = ids_listed(c)};
     struct ms_segment next;
-    struct stat about;
-    if (fstat(c->descriptor, &about) != 0)
-        return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
-    uint64_t size = (uint64_t)about.st_size, end = size < commit->end ? size : commit->end;
+    uint64_t size;
+    minisim_status status = ms_file_size(c->descriptor, &size, error);
+    if (status)
+        return status;
+    uint64_t end = size < commit->end ? size : commit->end;
     bool found = false;
     while (!found && (*offset += MS_PAGE) < end) {
         uint64_t most = (*offset - part.offset) / MS_RECORD_SIZE;
@@ -143,15 +147,14 @@ static minisim_status pass_over(struct ms_catalogue *c, uint64_t *offset,
 
 /* Follows segments from `offset` up to `commit`'s end. */
 static minisim_status follow_segments(struct ms_catalogue *c, uint64_t offset,
-                                      const struct ms_commit *commit, bool salvage,
-                                      minisim_error *error) {
+                                      const struct ms_commit *commit, minisim_error *error) {
     while (offset < commit->end) {
         struct ms_segment segment;
         minisim_status status = read_segment_at(c, offset, &segment, error);
         if (!status && (segment.size > commit->end - offset || segment.first != ids_listed(c) ||
                         c->commit.segments == commit->segments))
             status = damaged(error, "the header of the segment", offset);
-        if (status == MINISIM_BAD_CATALOGUE && salvage) {
+        if (status == MINISIM_BAD_CATALOGUE && is_salvaged(c)) {
             status = pass_over(c, &offset, commit, error);
             if (!status)
                 continue;
@@ -199,16 +202,16 @@ static bool take_table(struct ms_catalogue *c, const struct ms_commit *commit) {
 /* The list of all segments of a commit, which then is the catalogue's: of the newest TABLE and what
  * follows it, or of all headers. What is salvaged may end early. */
 static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *commit, bool table,
-                                bool salvage, minisim_error *error) {
+                                minisim_error *error) {
     c->commit = *commit;
     c->commit.segments = 0;
     c->since_table = 0;
     uint64_t begin = table && take_table(c, commit) ? commit->table : MS_SEGMENTS_BEGIN;
-    minisim_status status = follow_segments(c, begin, commit, salvage, error);
+    minisim_status status = follow_segments(c, begin, commit, error);
     if (status)
         return status;
     uint64_t ids = ids_listed(c);
-    if (!salvage && (c->commit.segments != commit->segments || commit->ids != ids))
+    if (!is_salvaged(c) && (c->commit.segments != commit->segments || commit->ids != ids))
         return damaged(error, "the list of segments, which ends", commit->end);
     c->lost = commit->ids > ids ? commit->ids - ids : 0;
     c->commit.ids = ids;
@@ -219,9 +222,9 @@ static minisim_status list_from(struct ms_catalogue *c, const struct ms_commit *
 static minisim_status list_segments(struct ms_catalogue *c, const struct ms_commit *commit,
                                     minisim_error *error) {
     minisim_error cause;
-    minisim_status status = list_from(c, commit, true, false, &cause);
+    minisim_status status = list_from(c, commit, true, &cause);
     if (status == MINISIM_BAD_CATALOGUE)
-        return list_from(c, commit, false, false, error);
+        return list_from(c, commit, false, error);
     return status ? ms_fail(error, status, "%s", cause.text) : MINISIM_OK;
 }
 
@@ -278,7 +281,7 @@ static minisim_status salvage(struct ms_catalogue *c, const struct ms_commit *co
                               minisim_error *error) {
     if (c->removed)
         memset(c->removed, 0, c->removed_size);
-    minisim_status status = list_from(c, commit, true, true, error);
+    minisim_status status = list_from(c, commit, true, error);
     for (size_t i = 0; !status && i < c->commit.segments; i++) {
         if (c->parts[i].removed > 0)
             status = read_removed(c, &c->parts[i], error);
@@ -294,12 +297,12 @@ static minisim_status salvage(struct ms_catalogue *c, const struct ms_commit *co
 /* A commit whose slot was damaged after its segment was written: takes that up. */
 static void recover_segment(const struct ms_catalogue *c, struct ms_commit *commit) {
     struct ms_segment segment;
-    struct stat about;
+    uint64_t size;
     bool whole;
     if (read_segment_at(c, commit->end, &segment, NULL) ||
         segment.generation != commit->generation + 1 || segment.first != commit->ids ||
-        fstat(c->descriptor, &about) != 0 || (uint64_t)about.st_size < commit->end ||
-        segment.size > (uint64_t)about.st_size - commit->end ||
+        ms_file_size(c->descriptor, &size, NULL) || size < commit->end ||
+        segment.size > size - commit->end ||
         ms_check_segment(c, &segment, NULL, NULL, &whole, NULL) || !whole)
         return;
     commit->generation++;

@@ -18,7 +18,7 @@ struct ms_catalogue {
     uint8_t *map;          /* the file up to commit.end; NULL: it is read */
     struct ms_part *parts; /* [commit.segments], by their ids */
     size_t part_capacity;
-    minisim_error damage; /* what could not be read in opening a damaged one; else "" */
+    minisim_error damage; /* why it was opened as a damaged one; "": it was not */
     uint64_t lost;        /* ids behind the last that is listed of a damaged one */
     uint8_t *removed;     /* a bit for each id, in ids' order */
     size_t removed_size;  /* bytes */
@@ -45,10 +45,9 @@ minisim_status ms_catalogue_create_beside(const char *path, const struct ms_orig
 minisim_status ms_catalogue_load(struct ms_catalogue *catalogue, bool even_damaged,
                                  minisim_error *error);
 
-/* What a message about a damaged catalogue ends with. */
-#define MS_SALVAGE_ADVICE                                                                          \
-    "`minisim verify` names the records that are hurt, and `minisim merge` takes the rest over "   \
-    "into a new one"
+/* What messages about a damaged catalogue end with: that of `verify`, and others. */
+#define MS_MERGE_ADVICE "`minisim merge` takes the rest over into a new one"
+#define MS_SALVAGE_ADVICE "`minisim verify` names the records that are hurt, and " MS_MERGE_ADVICE
 
 /* Adds a segment to the list. false: no memory. */
 bool ms_add_part(struct ms_catalogue *catalogue, const struct ms_part *part);

@@ -274,7 +274,6 @@ minisim_status ms_catalogue_verify(const struct ms_catalogue *c, ms_say_damage *
     ms_stored_close(&v.rows);
     if (!status && !v.whole)
         status =
-            ms_fail(error, MINISIM_BAD_CATALOGUE,
-                    "the catalogue is damaged; `minisim merge` takes the rest over into a new one");
+            ms_fail(error, MINISIM_BAD_CATALOGUE, "the catalogue is damaged; " MS_MERGE_ADVICE);
     return status;
 }

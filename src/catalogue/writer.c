@@ -103,13 +103,14 @@ static minisim_status create(const char *path, const struct ms_origin *origin,
 /* Whether something can be added. Behind a file that is cut short it could, but the hole would
  * become zeros, which say nothing of what is lost. */
 static minisim_status check_writable(const struct ms_catalogue *c, minisim_error *error) {
-    struct stat about;
+    uint64_t size;
     if (c->header.read_only)
         return ms_fail(error, MINISIM_BAD_CATALOGUE,
                        "a newer minisim wrote this catalogue: this one can only read it");
-    if (fstat(c->descriptor, &about) != 0)
-        return ms_fail(error, MINISIM_REFUSED, "cannot be read: %s", ms_errno_text(errno));
-    if ((uint64_t)about.st_size < c->commit.end)
+    minisim_status status = ms_file_size(c->descriptor, &size, error);
+    if (status)
+        return status;
+    if (size < c->commit.end)
         return ms_fail(error, MINISIM_BAD_CATALOGUE,
                        "the catalogue is cut short: it ends before byte %llu, so nothing can be "
                        "added; " MS_SALVAGE_ADVICE,

@@ -24,12 +24,10 @@ bool ms_catalogue_failed(const char *path, minisim_status status, const minisim_
     return false;
 }
 
-typedef minisim_status open_fn(const char *path, struct ms_catalogue **catalogue,
-                               minisim_error *error);
-
-static bool open_by(open_fn *open, const char *path, struct ms_catalogue **catalogue) {
+static bool open_reader(const char *path, bool even_damaged, struct ms_catalogue **catalogue) {
     minisim_error error;
-    minisim_status status = open(path, catalogue, &error);
+    minisim_status status = even_damaged ? ms_catalogue_open_damaged(path, catalogue, &error)
+                                         : ms_catalogue_open(path, catalogue, &error);
     if (status == MINISIM_OK)
         return true;
     if (access(path, F_OK) != 0 && errno == ENOENT)
@@ -40,11 +38,11 @@ static bool open_by(open_fn *open, const char *path, struct ms_catalogue **catal
 }
 
 bool ms_open_catalogue(const char *path, struct ms_catalogue **catalogue) {
-    return open_by(ms_catalogue_open, path, catalogue);
+    return open_reader(path, false, catalogue);
 }
 
 bool ms_open_damaged(const char *path, struct ms_catalogue **catalogue) {
-    return open_by(ms_catalogue_open_damaged, path, catalogue);
+    return open_reader(path, true, catalogue);
 }
 
 /* What is mapped, and what to say when it is gone: of the two catalogues that a verb compares. */

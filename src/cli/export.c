@@ -216,7 +216,7 @@ static bool find_previous(struct export *x) {
         return ms_out_of_memory();
     if (!(x->gone = ms_open_spool()))
         return spool_failed();
-    minisim_status status = ms_known_open(&known, x->catalogue, NULL, &error);
+    minisim_status status = ms_known_open(&known, x->catalogue, &error);
     bool good = status ? ms_catalogue_failed(x->path, status, &error)
                        : ms_names_open(&list, x->previous, x->null_ended);
     if (good) {

@@ -146,11 +146,15 @@ static void report(const struct import *x) {
     putchar('\n');
 }
 
+static bool is_within(const struct ms_array *array, size_t row, enum ms_vector_type type) {
+    size_t n = array->vectors.columns;
+    return ms_can_be_stored(type, array->vectors.values + row * n, n);
+}
+
 /* A row that the type cannot hold, which is said. */
 static bool is_beyond(const struct import *x, enum ms_vector_type type,
                       const struct ms_array *array, size_t row) {
-    size_t n = array->vectors.columns;
-    if (ms_can_be_stored(type, array->vectors.values + row * n, n))
+    if (is_within(array, row, type))
         return false;
     ms_complain(x->file,
                 "row %zu (counted from 0) was left out: it has a value beyond 65504, which f16 "
@@ -165,7 +169,7 @@ static void add_rows(struct import *x, const struct ms_array *array) {
     enum ms_vector_type type = ms_catalogue_origin(x->catalogue)->type;
     size_t columns = array->vectors.columns;
     minisim_error error;
-    minisim_status status = ms_known_open(&x->known, x->catalogue, NULL, &error);
+    minisim_status status = ms_known_open(&x->known, x->catalogue, &error);
     bool good = !status;
     ms_progress_start_rows(x->progress, array->vectors.rows);
     for (size_t i = 0; good && i < array->vectors.rows && !ms_interrupted(); i++) {
@@ -191,10 +195,12 @@ static void add_rows(struct import *x, const struct ms_array *array) {
 /* Whether a catalogue that is to be made could hold all rows: once it is there, its type stays. */
 static bool can_begin(const struct import *x, enum ms_vector_type type,
                       const struct ms_array *array) {
-    size_t n = array->vectors.columns, row = 0;
-    while (row < array->vectors.rows && ms_can_be_stored(type, array->vectors.values + row * n, n))
+    size_t row = 0;
+    if (access(x->path, F_OK) == 0)
+        return true;
+    while (row < array->vectors.rows && is_within(array, row, type))
         row++;
-    if (row == array->vectors.rows || access(x->path, F_OK) == 0)
+    if (row == array->vectors.rows)
         return true;
     ms_complain(x->file,
                 "row %zu (counted from 0) has a value beyond 65504, which f16 cannot hold: use "

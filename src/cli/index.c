@@ -203,7 +203,7 @@ static bool open_catalogue(struct index *x, const struct ms_engine *engine) {
     const struct ms_origin *ours = ms_catalogue_origin(x->catalogue);
     if (!ms_stored_open(&x->row, ours->type, ours->dimension, 1))
         return out_of_memory(x);
-    status = ms_known_open(&x->known, x->catalogue, NULL, &error);
+    status = ms_known_open(&x->known, x->catalogue, &error);
     return status ? fail(x, status, &error) : true;
 }
 

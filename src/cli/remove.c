@@ -114,7 +114,7 @@ void ms_run_remove(const struct ms_verb *verb, int argc, char **argv) {
     r.path = argv[0];
     minisim_status status = ms_catalogue_open_writer(r.path, NULL, &r.catalogue, &error);
     if (!status)
-        status = ms_known_open(&r.known, r.catalogue, NULL, &error);
+        status = ms_known_open(&r.known, r.catalogue, &error);
     if (status)
         fail(&r, status, &error);
     else

@@ -41,6 +41,11 @@ void ms_stored_close(struct ms_stored *stored) {
 
 /* ---- rounding ---- */
 
+/* What rounds to 65,504 or less. */
+static bool is_within_f16(float x) {
+    return fabsf(x) < 65520;
+}
+
 /* f32 to binary16, to nearest, ties to even: the bits below its last are cut off, and half of them
  * decides. Below 2^-14 its last bit stands for 2^-24. false: beyond 65,504. */
 static bool store_f16(uint16_t *to, float x) {
@@ -57,16 +62,15 @@ static bool store_f16(uint16_t *to, float x) {
         bits -= 112u << 23;
         half = (bits + 0xfff + (bits >> 13 & 1)) >> 13;
     }
-    if (!(magnitude < 65520))
+    if (!is_within_f16(x))
         return false;
     *to = (uint16_t)(half | (signbit(x) ? 0x8000 : 0));
     return true;
 }
 
 bool ms_can_be_stored(enum ms_vector_type type, const float *vector, size_t n) {
-    uint16_t half;
     size_t i = 0;
-    while (i < n && (type != MS_F16 || store_f16(&half, vector[i])))
+    while (i < n && (type != MS_F16 || is_within_f16(vector[i])))
         i++;
     return i == n;
 }
